@@ -19,6 +19,7 @@ typedef struct {
  * calls listener_connection_closed() once when the connection has ended. */
 typedef void (*ListenerFunc) (void *data, int fd, const NetAddress *peer);
 
+/* From the loop itself, or from a thread that may wait for it. */
 Listener *listener_new (Loop *loop, const NetAddress *address, const ListenerLimits *limits, ListenerFunc func,
                         void *data, GError **error);
 const NetAddress *listener_address (const Listener *listener); /* as bound: port 0 is filled in */
@@ -35,5 +36,5 @@ void listener_get_stats (Listener *listener, ListenerStats *ret); /* any thread 
 
 Listener *listener_ref (Listener *listener);
 void listener_close (Listener *listener); /* on its loop: stops accepting */
-void listener_unref (Listener *listener); /* any thread */
+void listener_unref (Listener *listener); /* any thread; close it before */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Listener, listener_unref)

@@ -405,6 +405,13 @@ loop_scratch (Loop *loop)
   return loop->scratch;
 }
 
+struct uv_loop_s *
+loop_uv (Loop *loop)
+{
+  loop_assert (loop);
+  return &loop->uv;
+}
+
 /* --- timers ------------------------------------------------------------------------------------------------
  */
 

@@ -82,6 +82,9 @@ void loop_defer_cancel (Loop *loop, LoopDeferred *deferred); /* no-op while not 
 enum { LOOP_SCRATCH_BYTES = 256 * 1024 };
 uint8_t *loop_scratch (Loop *loop);
 
+/* The libuv loop below an I/O loop, for name resolution in base/dial.c. */
+struct uv_loop_s *loop_uv (Loop *loop);
+
 /* The I/O loops of a process. */
 typedef struct LoopPool LoopPool;
 LoopPool *loop_pool_new (unsigned n, GError **error); /* n = 0: one for each core */
