@@ -97,15 +97,17 @@ def processes():
         options.setdefault("stdout", subprocess.DEVNULL)
         log = tempfile.TemporaryFile()
         options.setdefault("stderr", log)
-        process = subprocess.Popen(command, **options)
+        process = subprocess.Popen(command, start_new_session=True, **options)
         process.log = log
         running.append(process)
         return process
 
     yield start
     for process in running:
-        if process.poll() is None:
-            process.kill()
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         process.wait()
         process.log.close()
 
