@@ -138,6 +138,12 @@ void settings_unref (Settings *settings); /* NULL-safe */
 StreamSettings *stream_settings_ref (StreamSettings *settings);
 void stream_settings_unref (StreamSettings *settings); /* NULL-safe */
 
+/* A copy under another name. (transfer full) */
+StreamSettings *stream_settings_copy (const StreamSettings *settings, const char *name);
+
+/* True when a source that runs with @a need not be restarted for @b. */
+bool stream_settings_equal_source (const StreamSettings *a, const StreamSettings *b);
+
 /* What @name gets: its exact entry, else the first pattern that matches, else NULL. (transfer none) */
 StreamSettings *settings_find_stream (const Settings *settings, const char *name);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A batch: the RTP packets of one access unit of one track (or 2 ms of a large one) in one slab, laid out as
  * they go over RTSP/TCP: each packet behind its 4-byte interleaved header (RFC 2326 §10.12) with channel
- * 2 * track, so that a TCP reader is served with one contiguous send, and UDP and WebRTC with the iovec table.
- * Immutable once finished and refcounted; any thread. */
+ * 2 * track, so that a TCP reader is served with one contiguous send, and UDP and WebRTC with the iovec
+ * table. Immutable once finished and refcounted; any thread. */
 #pragma once
 
 #include <glib.h>
@@ -24,7 +24,8 @@ typedef enum {
   BATCH_PARAMETERS = 1 << 3,  /* holds parameter sets */
 } BatchFlags;
 
-/* A run of packets that UDP_SEGMENT can send as one message: all of @segment bytes, the last one maybe less. */
+/* A run of packets that UDP_SEGMENT can send as one message: all of @segment bytes, the last one maybe less.
+ */
 typedef struct {
   uint8_t first;
   uint8_t count;
@@ -61,7 +62,8 @@ void batch_builder_free (BatchBuilder *builder); /* NULL-safe */
 /* True when @n_bytes more do not fit: finish first. */
 bool batch_builder_full (const BatchBuilder *builder, size_t n_bytes);
 unsigned batch_builder_count (const BatchBuilder *builder);
-int64_t batch_builder_started_us (const BatchBuilder *builder); /* arrival of the first packet; 0 when empty */
+int64_t
+batch_builder_started_us (const BatchBuilder *builder); /* arrival of the first packet; 0 when empty */
 
 /* Room for one RTP packet of @n_bytes; the caller fills it, and may shrink it by batch_builder_commit(). */
 uint8_t *batch_builder_reserve (BatchBuilder *builder, size_t n_bytes);

@@ -37,14 +37,15 @@ void ingest_packet (Ingest *ingest, unsigned track, const uint8_t *bytes, size_t
 /* The socket is empty for now: a frame that is not complete is flushed 2 ms later at the latest. */
 void ingest_burst_end (Ingest *ingest);
 
-/* One access unit; PTS (and DTS) set, in ns on a clock of the publisher's own. (transfer full) @caps only when
- * they changed since the last unit of the track, else NULL (transfer none). */
+/* One access unit; PTS (and DTS) set, in ns on a clock of the publisher's own. (transfer full) @caps only
+ * when they changed since the last unit of the track, else NULL (transfer none). */
 void ingest_unit (Ingest *ingest, unsigned track, GstBuffer *unit, GstCaps *caps);
 
 /* Wall clock of an RTP time stamp (of the source), from a sender report. */
 void ingest_sender_report (Ingest *ingest, unsigned track, int64_t ntp_us, uint32_t rtp_time);
 
-/* Found by the transport below: lost packets are counted from sequence numbers, reordered ones are told here. */
+/* Found by the transport below: lost packets are counted from sequence numbers, reordered ones are told here.
+ */
 void ingest_account_reordered (Ingest *ingest, unsigned n_packets);
 void ingest_account_invalid (Ingest *ingest, unsigned n_packets);
 

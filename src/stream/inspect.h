@@ -14,11 +14,12 @@ typedef struct {
 /* @payload: behind the RTP header, padding removed; may be empty. @marker: the RTP marker bit. */
 void inspect_payload (Codec codec, const uint8_t *payload, size_t n_bytes, bool marker, InspectResult *ret);
 
-/* True for codecs whose marker bit ends an access unit (all video); else each packet is a frame of its own. */
+/* True for codecs whose marker bit ends an access unit (all video); else each packet is a frame of its own.
+ */
 bool inspect_marker_ends_frame (Codec codec);
 
-/* Picture size and frame rate, where the payload or the SDP's fmtp tells: H.264, H.265, VP8 and VP9 key frames,
- * MJPEG, MPEG-4 part 2. False when it does not. */
+/* Picture size and frame rate, where the payload or the SDP's fmtp tells: H.264, H.265, VP8 and VP9 key
+ * frames, MJPEG, MPEG-4 part 2. False when it does not. */
 typedef struct {
   unsigned width;
   unsigned height;

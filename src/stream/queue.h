@@ -3,16 +3,16 @@
  * socket. Too full or too old: what has not begun to be sent is dropped up to the next key frame (a skip).
  * Too slow for too long: the reader must go.
  *
- * Threads: the reader's loop. Limits: bytes, age and time of being slow, from ReaderQueueLimits. Failure: never
- * blocks, never grows beyond its bytes (but for control bytes, at most READER_QUEUE_CONTROL_BYTES). */
+ * Threads: the reader's loop. Limits: bytes, age and time of being slow, from ReaderQueueLimits. Failure:
+ * never blocks, never grows beyond its bytes (but for control bytes, at most READER_QUEUE_CONTROL_BYTES). */
 #pragma once
 
 #include "stream/batch.h"
 
 typedef struct {
-  size_t bytes;       /* more waiting than this: skip */
-  int64_t age_us;     /* the oldest waits longer than this: skip */
-  int64_t slow_us;    /* skipping or full without a break for this long: evict */
+  size_t bytes;    /* more waiting than this: skip */
+  int64_t age_us;  /* the oldest waits longer than this: skip */
+  int64_t slow_us; /* skipping or full without a break for this long: evict */
 } ReaderQueueLimits;
 
 enum { READER_QUEUE_CONTROL_BYTES = 256 * 1024 };

@@ -2,8 +2,8 @@
 /* A reader of a stream: an RTSP session, a multicast sender, a probe, later a muxer or a worker. It lives on
  * one I/O loop of its own choice; all callbacks and all functions here run on it.
  *
- * A reader outlives publishers: when the source goes and a compatible one comes, batches go on with continuous
- * sequence numbers and time stamps. An incompatible one ends it with on_gone(). */
+ * A reader outlives publishers: when the source goes and a compatible one comes, batches go on with
+ * continuous sequence numbers and time stamps. An incompatible one ends it with on_gone(). */
 #pragma once
 
 #include "stream/stream.h"
@@ -20,7 +20,8 @@ typedef enum {
 } ReaderGone;
 
 typedef struct {
-  /* Packet plane. First the GOP cache from its key frame on, then live. The batch is the hub's: ref to keep. */
+  /* Packet plane. First the GOP cache from its key frame on, then live. The batch is the hub's: ref to keep.
+   */
   void (*on_batch) (void *data, Batch *batch);
   /* Unit plane. One parsed access unit: PTS, DTS in ns since the stream's first unit, DELTA_UNIT flag,
    * GstReferenceTimestampMeta (timestamp/x-unix) when the capture time is known. @caps: of this unit. */
@@ -30,11 +31,11 @@ typedef struct {
 } ReaderOps;
 
 typedef struct {
-  const char *protocol; /* "rtsp"; static */
-  const char *transport;/* "tcp", "udp", "multicast"; static */
-  char *peer;           /* "address:port" */
-  char *user;           /* or NULL */
-  char *user_agent;     /* or NULL */
+  const char *protocol;  /* "rtsp"; static */
+  const char *transport; /* "tcp", "udp", "multicast"; static */
+  char *peer;            /* "address:port" */
+  char *user;            /* or NULL */
+  char *user_agent;      /* or NULL */
 } ReaderInfo;
 
 /* Copies @info. The reader gets nothing before reader_start(). */
@@ -44,8 +45,9 @@ void reader_start (Reader *reader, bool with_gop_cache); /* PLAY */
 void reader_stop (Reader *reader);                       /* PAUSE: no callback until the next start */
 void reader_set_transport (Reader *reader, const char *transport);
 
-/* No callback after this; @reason (static, may be NULL for the peer's own wish) is what the reader-closed event
- * tells operators, such as "too slow". */
+/* No callback after this; @reason (static, may be NULL for the peer's own wish) is what the reader-closed
+ * event tells operators, such as READER_TOO_SLOW, which also counts as an eviction. */
+#define READER_TOO_SLOW "too slow"
 void reader_free (Reader *reader, const char *reason);
 
 const char *reader_id (const Reader *reader); /* unique, shown to operators */
@@ -64,9 +66,9 @@ void reader_request_keyframe (Reader *reader);
 typedef struct {
   uint32_t ssrc;
   uint16_t next_sequence;
-  uint32_t rtp_time;      /* of the last batch */
-  int64_t ntp_us;         /* wall clock that belongs to rtp_time */
-  uint32_t packets_sent;  /* of the track since the stream began, mod 2^32 (RFC 3550 §6.4.1) */
+  uint32_t rtp_time;     /* of the last batch */
+  int64_t ntp_us;        /* wall clock that belongs to rtp_time */
+  uint32_t packets_sent; /* of the track since the stream began, mod 2^32 (RFC 3550 §6.4.1) */
   uint32_t octets_sent;
 } ReaderTrackPosition;
 bool reader_get_position (Reader *reader, unsigned track, ReaderTrackPosition *ret);

@@ -6,16 +6,18 @@
 #include "stream/reader.h"
 #include "stream/source.h"
 
+#include <gio/gio.h>
+
 typedef struct Registry Registry;
 
 /* Everything that happens, for the control plane's journal; called on the control loop. */
 typedef struct {
-  const char *type;      /* "stream.running", "reader.opened", ...; static */
-  const char *stream;    /* stream id */
-  const char *message;   /* or NULL */
-  const GError *error;   /* or NULL */
-  const char *reader;    /* reader id or NULL */
-  const char *detail_key;/* one more pair, or NULL */
+  const char *type;       /* "stream.running", "reader.opened", ...; static */
+  const char *stream;     /* stream id */
+  const char *message;    /* or NULL */
+  const GError *error;    /* or NULL */
+  const char *reader;     /* reader id or NULL */
+  const char *detail_key; /* one more pair, or NULL */
   const char *detail_value;
 } StreamEvent;
 typedef void (*StreamEventFunc) (void *data, const StreamEvent *event);
@@ -32,8 +34,8 @@ void registry_add_source_factory (Registry *registry, const SourceFactory *facto
 /* True when some factory takes this URL; the error names the known schemes. (any, after start-up) */
 bool registry_check_source (const Registry *registry, const char *url, GError **error);
 
-/* Applies a whole configuration: streams that are gone are removed, new ones made and (unless on demand) started,
- * changed ones restarted only when what changed needs it. Streams made by registry_create() stay. */
+/* Applies a whole configuration: streams that are gone are removed, new ones made and (unless on demand)
+ * started, changed ones restarted only when what changed needs it. Streams made by registry_create() stay. */
 void registry_apply (Registry *registry, Settings *settings);
 
 /* One stream at run time. ALREADY_EXISTS, INVALID_ARGUMENT, LIMIT. */
@@ -60,24 +62,24 @@ typedef struct {
 typedef struct {
   Stream *stream;
   StreamSettings *settings;
-  bool configured;           /* from the file or the API, not made by a publisher or a pattern */
+  bool configured; /* from the file or the API, not made by a publisher or a pattern */
   StreamState state;
-  TrackSet *tracks;          /* or NULL */
-  char *source;              /* active source's URL, redacted; "publisher"; or NULL */
-  char *source_type;         /* "rtsp", "test", ... or NULL */
-  char *publisher_peer;      /* or NULL */
-  unsigned source_index;     /* which of the list */
-  unsigned attempts;         /* failed ones since it last ran */
+  TrackSet *tracks;      /* or NULL */
+  char *source;          /* active source's URL, redacted; "publisher"; or NULL */
+  char *source_type;     /* "rtsp", "test", ... or NULL */
+  char *publisher_peer;  /* or NULL */
+  unsigned source_index; /* which of the list */
+  unsigned attempts;     /* failed ones since it last ran */
   int64_t created_unix_us, running_since_unix_us /* 0 */, running_since_mono_us, last_connected_unix_us;
-  char *last_error;          /* message or NULL */
-  char *last_error_code;     /* or NULL */
+  char *last_error;      /* message or NULL */
+  char *last_error_code; /* or NULL */
   int64_t last_error_unix_us;
-  GPtrArray *readers;        /* of ReaderStatus */
+  GPtrArray *readers; /* of ReaderStatus */
 } StreamStatus;
 
-void stream_status_free (StreamStatus *status); /* NULL-safe */
+void stream_status_free (StreamStatus *status);                         /* NULL-safe */
 StreamStatus *registry_get_status (Registry *registry, const char *id); /* NULL: no such stream */
-GPtrArray *registry_list (Registry *registry);  /* of StreamStatus, by id; (transfer full) */
+GPtrArray *registry_list (Registry *registry); /* of StreamStatus, by id; (transfer full) */
 unsigned registry_count (const Registry *registry);
 
 /* A lease is a wish to read: it keeps an on-demand stream alive. */
@@ -94,9 +96,9 @@ void registry_open_read (Registry *registry, const char *name, Loop *loop, GCanc
                          LeaseFunc func, void *data);
 
 /* (any) Wants to publish @name: @func runs on the stream's home loop with the stream, reserved for the caller
- * until publish_end() or 10 s without ingest_begin(). Errors: NOT_FOUND, FORBIDDEN (has a source, or publish =
- * false), BUSY (somebody publishes and override_publisher is off; else that one is ended first). The errors come
- * on @error_loop. */
+ * until publish_end() or 10 s without ingest_begin(). Errors: NOT_FOUND, FORBIDDEN (has a source, or publish
+ * = false), BUSY (somebody publishes and override_publisher is off; else that one is ended first). The errors
+ * come on @error_loop. */
 typedef struct PublishTicket PublishTicket;
 typedef void (*PublishFunc) (void *data, PublishTicket *ticket, Stream *stream, const GError *error);
 void registry_open_publish (Registry *registry, const char *name, Loop *error_loop, GCancellable *cancellable,

@@ -29,5 +29,5 @@ void rtp_header_rewrite (uint8_t *bytes, uint8_t payload_type, uint16_t sequence
 static inline int16_t
 rtp_sequence_diff (uint16_t a, uint16_t b)
 {
-  return (int16_t) (uint16_t) (a - b);
+  return (int16_t)(uint16_t)(a - b);
 }

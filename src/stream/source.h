@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sources: publishers that a stream starts itself (RTSP pull, workers). A protocol module registers one factory
- * for its URL schemes; the stream core starts, retries and stops them. */
+/* Sources: publishers that a stream starts itself (RTSP pull, workers). A protocol module registers one
+ * factory for its URL schemes; the stream core starts, retries and stops them. */
 #pragma once
 
 #include "stream/ingest.h"
@@ -22,8 +22,8 @@ struct SourceFactory {
    * regular end calls ingest_end(ingest, NULL) and then on_failed with code CANCELLED. */
   void *(*open) (void *factory_data, Stream *stream, const char *url, const StreamSettings *settings,
                  const SourceEvents *events, void *events_data);
-  /* Ends it for good and frees it: sockets closed, ingest ended (ingest_end() called by the source if it still
-   * has one). Home loop. */
+  /* Ends it for good and frees it: sockets closed, ingest ended (ingest_end() called by the source if it
+   * still has one). Home loop. */
   void (*close) (void *source);
   void *data; /* factory_data */
 };

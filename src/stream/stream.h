@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A stream: a named path with at most one publisher and any number of readers.
  *
- * A stream lives on two loops. Its life cycle (state, list of sources, retries, list of readers for operators)
- * belongs to the control loop. Its media (ingest, GOP cache, fan-out, bridges) belongs to its home loop, an I/O
- * loop chosen when the stream is made and kept for life; publishers run there, readers anywhere.
+ * A stream lives on two loops. Its life cycle (state, list of sources, retries, list of readers for
+ * operators) belongs to the control loop. Its media (ingest, GOP cache, fan-out, bridges) belongs to its home
+ * loop, an I/O loop chosen when the stream is made and kept for life; publishers run there, readers anywhere.
  * The handle is refcounted; any thread may hold it. */
 #pragma once
 
@@ -18,8 +18,8 @@ Stream *stream_ref (Stream *stream);
 void stream_unref (Stream *stream); /* NULL-safe; any thread */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Stream, stream_unref)
 
-const char *stream_id (const Stream *stream);   /* any thread */
-Loop *stream_home (const Stream *stream);       /* any thread */
+const char *stream_id (const Stream *stream); /* any thread */
+Loop *stream_home (const Stream *stream);     /* any thread */
 
 typedef enum {
   STREAM_STOPPED,
@@ -39,8 +39,8 @@ typedef struct {
   uint64_t packets_reordered; /* came late and were put right */
   uint64_t packets_invalid;   /* not RTP, wrong payload type */
   uint64_t bytes_out, packets_out;
-  uint64_t reader_skips;      /* times a reader jumped to the next key frame */
-  uint64_t readers_evicted;   /* readers closed for being slow */
+  uint64_t reader_skips;    /* times a reader jumped to the next key frame */
+  uint64_t readers_evicted; /* readers closed for being slow */
   uint64_t source_starts, source_failures, stalls;
 } StreamCounters;
 void stream_get_counters (const Stream *stream, StreamCounters *ret); /* any thread */
@@ -49,7 +49,7 @@ void stream_get_counters (const Stream *stream, StreamCounters *ret); /* any thr
 typedef struct {
   double bitrate_bps;
   double frame_rate;
-  unsigned gop_frames;    /* length of the last whole group of pictures; 0 unknown */
+  unsigned gop_frames; /* length of the last whole group of pictures; 0 unknown */
   int64_t gop_us;
   int64_t last_frame_us;  /* monotonic arrival of the last frame; 0 none yet */
   unsigned width, height; /* 0 unknown */

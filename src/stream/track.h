@@ -43,13 +43,14 @@ typedef struct {
   TrackKind kind;
   Codec codec;
   uint8_t payload_type;
-  uint32_t clock_rate;   /* Hz of the RTP clock */
-  uint8_t channels;      /* audio, as in rtpmap; else 0 */
-  char *encoding_name;   /* as in rtpmap; never NULL once in a set */
-  char *fmtp;            /* value of a=fmtp behind the payload type, or NULL */
-  char *media;           /* the word of the m= line: "video", "audio", "application" */
-  GPtrArray *attributes; /* of char*: other SDP attributes of the media worth passing on ("framesize:96 640-480") */
-  GstCaps *unit_caps;    /* of the unit plane when the publisher feeds units; else NULL */
+  uint32_t clock_rate; /* Hz of the RTP clock */
+  uint8_t channels;    /* audio, as in rtpmap; else 0 */
+  char *encoding_name; /* as in rtpmap; never NULL once in a set */
+  char *fmtp;          /* value of a=fmtp behind the payload type, or NULL */
+  char *media;         /* the word of the m= line: "video", "audio", "application" */
+  GPtrArray
+      *attributes; /* of char*: other SDP attributes of the media worth passing on ("framesize:96 640-480") */
+  GstCaps *unit_caps; /* of the unit plane when the publisher feeds units; else NULL */
 } TrackSpec;
 
 typedef struct {
