@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may do what: one decision for every protocol. Users (argon2 or plain passwords), bearer tokens, anonymous
- * permissions; and the rule that holds before anything is configured: loopback peers may do all, others nothing.
+/* Who may do what: one decision for every protocol. Users (argon2 or plain passwords), bearer tokens,
+ * anonymous permissions; and the rule that holds before anything is configured: loopback peers may do all,
+ * others nothing.
  *
  * Threads: all functions from any thread. A password hash takes tens of milliseconds, so it is computed on a
  *          thread of our own and answered on the caller's loop; verified passwords are remembered (as a keyed
  *          hash) until the settings change.
- * Limits:  AUTH_FAILURES_PER_MINUTE wrong passwords per address, and per user, before answers become THROTTLED
- *          (a right password from a throttled address is still checked once a second). */
+ * Limits:  AUTH_FAILURES_PER_MINUTE wrong passwords per address, and per user, before answers become
+ * THROTTLED (a right password from a throttled address is still checked once a second). */
 #pragma once
 
 #include "base/loop.h"
@@ -49,7 +50,8 @@ typedef enum {
   AUTH_STALE,           /* Digest: the nonce is too old, ask again with stale=true */
 } AuthResult;
 
-/* @user: who it was, or NULL for anonymous. Runs on @loop, never inline, unless @cancellable was cancelled there. */
+/* @user: who it was, or NULL for anonymous. Runs on @loop, never inline, unless @cancellable was cancelled
+ * there. */
 typedef void (*AuthFunc) (void *data, AuthResult result, const char *user);
 void auth_check (Auth *auth, const AuthRequest *request, Loop *loop, GCancellable *cancellable, AuthFunc func,
                  void *data);
@@ -71,6 +73,6 @@ const char *auth_loopback_only_message (void);
 char *auth_hash_password (const char *password, GError **error);
 
 /* RFC 7616 response for both sides: @algorithm "MD5" or "SHA-256"; @qop NULL or "auth". (transfer full) */
-char *auth_digest_response (const char *algorithm, const char *username, const char *realm, const char *password,
-                            const char *nonce, const char *method, const char *uri, const char *qop,
-                            const char *nc, const char *cnonce);
+char *auth_digest_response (const char *algorithm, const char *username, const char *realm,
+                            const char *password, const char *nonce, const char *method, const char *uri,
+                            const char *qop, const char *nc, const char *cnonce);
