@@ -56,21 +56,20 @@ def is_free(port, kind):
 PORTS = Ports()
 
 
+def to_value(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {to_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(to_value(v) for v in value) + "]"
+    return json.dumps(value)
+
+
 def to_toml(table, path=()):
     """A dict of dicts as TOML; keys are always quoted."""
-    plain, tables = [], []
-    for key, value in table.items():
-        if isinstance(value, dict):
-            tables.append(to_toml(value, (*path, key)))
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            for entry in value:
-                name = ".".join(json.dumps(part) for part in (*path, key))
-                tables.append(f"[[{name}]]\n" + "".join(f"{json.dumps(k)} = {json.dumps(v)}\n"
-                                                         for k, v in entry.items()))
-        else:
-            plain.append(f"{json.dumps(key)} = {json.dumps(value)}\n")
+    plain = "".join(f"{json.dumps(k)} = {to_value(v)}\n" for k, v in table.items() if not isinstance(v, dict))
+    tables = [to_toml(value, (*path, key)) for key, value in table.items() if isinstance(value, dict)]
     head = f"[{'.'.join(json.dumps(part) for part in path)}]\n" if path and (plain or not tables) else ""
-    return head + "".join(plain) + "".join(tables)
+    return head + plain + "".join(tables)
 
 
 def merge(base, extra):
@@ -98,7 +97,8 @@ class Daemon:
         self.config = merge({
             "log": {"level": "debug"},
             "http": {"listen": [f"127.0.0.1:{self.http_port}"]},
-            "rtsp": {"listen": [f"127.0.0.1:{self.rtsp_port}"]},
+            "rtsp": {"listen": [f"127.0.0.1:{self.rtsp_port}"], "udp_port_min": 0, "udp_port_max": 0,
+                     "multicast_port": PORTS.take(2, [socket.SOCK_DGRAM])},
             "state": {"path": os.path.join(self.directory, "state")},
         }, config or {})
         self.config_path = os.path.join(self.directory, "sluice.toml")

@@ -17,7 +17,7 @@ from waiting import FACTOR, until
 SHORT = {
     "rtsp": {"request_timeout": "2s", "session_timeout": "5s"},
     "http": {"header_timeout": "2s", "body_timeout": "2s", "idle_timeout": "5s"},
-    "defaults": {"queue_bytes": "1MB", "queue_time": "1s", "slow_reader_time": "3s"},
+    "defaults": {"queue_bytes": "1MB", "queue_time": "1s", "slow_reader_timeout": "3s"},
     "streams": {"victim": {"publish": True}},
 }
 

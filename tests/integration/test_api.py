@@ -191,8 +191,8 @@ def test_health(sluice):
 
 
 def test_the_configuration_can_be_read_without_secrets(sluice):
-    daemon = sluice({"auth": {"users": [{"name": "a", "password": "so secret", "permissions": ["api"]}],
-                              "anonymous": ["api", "read", "publish", "metrics"]}})
+    daemon = sluice({"auth": {"users": [{"name": "a", "password": "so secret", "permissions": [{"actions": ["api"]}]}],
+                              "anonymous": [{"actions": ["api", "read", "publish", "metrics"]}]}})
     status, _, body = daemon.request("GET", "/api/v1/config")
     assert status == 200 and b"so secret" not in body
     assert json.loads(body)["rtsp"]["listen"] == [f"127.0.0.1:{daemon.rtsp_port}"]
@@ -209,8 +209,8 @@ def test_openapi_is_served(sluice):
 
 def test_tokens_and_users(sluice):
     daemon = sluice({"auth": {
-        "tokens": [{"name": "ops", "token": "a-token-of-ours", "permissions": ["api", "metrics"]}],
-        "users": [{"name": "viewer", "password": "look", "permissions": ["read:public/*"]}]},
+        "tokens": [{"name": "ops", "token": "a-token-of-ours", "permissions": [{"actions": ["api", "metrics"]}]}],
+        "users": [{"name": "viewer", "password": "look", "permissions": [{"actions": ["read"], "path": "public/*"}]}]},
         "streams": {"public/demo": TEST, "private": TEST}}, wait=False)
     daemon.token = "a-token-of-ours"
     daemon.start()

@@ -29,7 +29,7 @@ def test_a_run_is_gapless(part, loops, fits):
 
 def test_toml_is_what_was_meant():
     config = {"http": {"listen": ["127.0.0.1:1"]}, "streams": {"live/a b": {"source": "test:", "on_demand": True}},
-              "auth": {"users": [{"name": "x", "password": 'a"b'}, {"name": "y"}]}}
+              "auth": {"users": [{"name": "x", "permissions": [{"actions": ["read"], "path": 'a"b'}]}, {"name": "y"}]}}
     assert tomllib.loads(to_toml(config)) == config
 
 

@@ -65,7 +65,7 @@ def test_rtsps_checks_the_certificate(origin, sluice, media):
 @pytest.mark.parametrize("method", ["basic", "digest"])
 def test_authentication_in_both_directions(sluice, processes, media, method):
     origin = sluice({"rtsp": {"auth_methods": [method]}, "streams": {"film": {}}, "auth": {
-        "users": [{"name": "camera", "password": "so secret", "permissions": ["read", "publish", "api"]}]}}, wait=False)
+        "users": [{"name": "camera", "password": "so secret", "permissions": [{"actions": ["read", "publish"]}]}]}}, wait=False)
     origin.write_config()
     origin.spawn()
     until(lambda: origin.process.poll() is None and is_listening(origin.rtsp_port), 15, lambda: origin.log())
