@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The effective configuration as plain structs, filled from the key table (config/keys.c), which holds type,
- * default, range, unit and help of each member. Immutable once built and refcounted: any thread may hold one. */
+ * default, range, unit and help of each member. Immutable once built and refcounted: any thread may hold one.
+ */
 #pragma once
 
 #include <glib.h>
@@ -25,7 +26,7 @@ typedef struct {
 
 typedef struct {
   char *name;
-  char *password;     /* "$argon2id$..." or plain text (plain allows Digest) */
+  char *password;         /* "$argon2id$..." or plain text (plain allows Digest) */
   GPtrArray *permissions; /* of SettingsPermission */
 } SettingsUser;
 
@@ -37,11 +38,11 @@ typedef struct {
 
 /* [streams.NAME] laid over [defaults]. Times in ms, sizes in bytes. */
 typedef struct {
-  char *name;        /* of a stream, or a glob pattern with * */
-  char *title;       /* for people */
+  char *name;  /* of a stream, or a glob pattern with * */
+  char *title; /* for people */
   char *description;
   bool enabled;
-  char **source;     /* URLs in order of preference; empty: published to us */
+  char **source; /* URLs in order of preference; empty: published to us */
   SettingsTransport transport;
   bool on_demand;
   int64_t on_demand_start_timeout_ms;
@@ -55,18 +56,18 @@ typedef struct {
   char *password;
   bool tls_verify;
   char *tls_fingerprint;
-  int64_t reorder_ms;   /* UDP: wait this long for a late packet */
-  bool publish;         /* accept ANNOUNCE while no source is set */
+  int64_t reorder_ms; /* UDP: wait this long for a late packet */
+  bool publish;       /* accept ANNOUNCE while no source is set */
   bool override_publisher;
   int64_t max_readers;
   bool gop_cache;
   int64_t gop_cache_bytes;
-  int64_t queue_bytes;      /* per reader, hard */
-  int64_t queue_ms;         /* per reader: older than this means too slow */
-  int64_t slow_reader_ms;   /* closed after being too slow for this long */
-  bool loop;                /* file: sources start again at the end */
-  int64_t worker_memory;    /* bytes of a worker's address space limit; 0: none */
-  int64_t worker_cpu;       /* percent of one core a worker may use over 10 s; 0: no limit */
+  int64_t queue_bytes;    /* per reader, hard */
+  int64_t queue_ms;       /* per reader: older than this means too slow */
+  int64_t slow_reader_ms; /* closed after being too slow for this long */
+  bool loop;              /* file: sources start again at the end */
+  int64_t worker_memory;  /* bytes of a worker's address space limit; 0: none */
+  int64_t worker_cpu;     /* percent of one core a worker may use over 10 s; 0: no limit */
   int64_t worker_hang_timeout_ms;
 } StreamSettings;
 
@@ -95,13 +96,13 @@ typedef struct Settings {
   char **rtsp_tls_listen;
   char *rtsp_tls_certificate;
   char *rtsp_tls_key;
-  char **rtsp_transports;     /* of "tcp", "udp", "multicast" */
-  int64_t rtsp_udp_port_min;  /* RTP and RTCP of the server, a pair for each I/O loop */
+  char **rtsp_transports;    /* of "tcp", "udp", "multicast" */
+  int64_t rtsp_udp_port_min; /* RTP and RTCP of the server, a pair for each I/O loop */
   int64_t rtsp_udp_port_max;
   char *rtsp_multicast_network; /* "239.255.42.0/24" */
   int64_t rtsp_multicast_port;
   int64_t rtsp_multicast_ttl;
-  char **rtsp_auth_methods;   /* of "basic", "digest" */
+  char **rtsp_auth_methods; /* of "basic", "digest" */
   bool rtsp_http_tunnel;
   int64_t rtsp_max_connections;
   int64_t rtsp_max_connections_per_address;
@@ -123,14 +124,17 @@ typedef struct Settings {
   GPtrArray *anonymous; /* of SettingsPermission */
   /* streams */
   StreamSettings *defaults;
-  GPtrArray *streams;  /* of StreamSettings, exact names, in file order */
-  GPtrArray *patterns; /* of StreamSettings whose name holds a *, most specific (longest literal part) first */
+  GPtrArray *streams; /* of StreamSettings, exact names, in file order */
+  GPtrArray
+      *patterns; /* of StreamSettings whose name holds a *, most specific (longest literal part) first */
   /*< private >*/
   gatomicrefcount ref;
 } Settings;
 
 /* All defaults. */
 Settings *settings_new_default (void);
+/* One of its own, to be changed before others see it; the streams are shared with @settings. */
+Settings *settings_copy (const Settings *settings);
 Settings *settings_ref (Settings *settings);
 void settings_unref (Settings *settings); /* NULL-safe */
 
@@ -144,15 +148,28 @@ StreamSettings *stream_settings_copy (const StreamSettings *settings, const char
 /* True when a source that runs with @a need not be restarted for @b. */
 bool stream_settings_equal_source (const StreamSettings *a, const StreamSettings *b);
 
+/* The table's defaults under @name, and a copy of @base (say [defaults]) under another name. (transfer full)
+ */
+StreamSettings *stream_settings_new_default (const char *name);
+StreamSettings *stream_settings_copy (const StreamSettings *base, const char *name);
+bool stream_settings_equal (const StreamSettings *a,
+                            const StreamSettings *b); /* all keys; names may differ */
+/* True when a running source may go on although the settings change from @a to @b. */
+bool stream_settings_equal_source (const StreamSettings *a, const StreamSettings *b);
+
 /* What @name gets: its exact entry, else the first pattern that matches, else NULL. (transfer none) */
 StreamSettings *settings_find_stream (const Settings *settings, const char *name);
 
-/* A name may hold letters, digits and _-.~@ in parts divided by single slashes; no part is "." or "..", at most
- * 255 bytes. */
+/* A name may hold letters, digits and _-.~@ in parts divided by single slashes; no part is "." or "..", at
+ * most 255 bytes. */
 bool settings_check_stream_name (const char *name, GError **error);
 
 /* "*" matches any run of characters, slashes too; everything else itself. */
 bool settings_glob_match (const char *pattern, const char *name);
+/* A name that may hold "*" as well. */
+bool settings_check_pattern (const char *pattern, GError **error);
+/* Brings @patterns in their order: most specific first. For who adds to it. */
+void settings_sort_patterns (Settings *settings);
 
 /* True when somebody set a user, a token or an anonymous permission: before that only loopback is served. */
 bool settings_has_access_rules (const Settings *settings);
