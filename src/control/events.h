@@ -16,7 +16,8 @@ typedef struct JournalSubscription JournalSubscription;
 enum {
   JOURNAL_MAX_EVENTS = 10000,
   JOURNAL_MAX_BYTES = 8 * 1024 * 1024,
-  JOURNAL_MESSAGE_BYTES = 1024, /* longer messages are cut at a character */
+  JOURNAL_MESSAGE_BYTES = 1024,   /* longer messages are cut at a character */
+  JOURNAL_DATA_BYTES = 64 * 1024, /* larger data is left out */
 };
 
 /* Immutable and refcounted; any thread may hold one.
