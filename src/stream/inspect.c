@@ -268,6 +268,29 @@ inspect_mpeg4 (const uint8_t *payload, size_t n_bytes, InspectResult *ret)
   }
 }
 
+/* Fragments say themselves whether they are the first; the other formats prove it by their frame start. */
+static bool
+continues_unit (Codec codec, const uint8_t *payload, size_t n_bytes, bool frame_start)
+{
+  switch (codec) {
+  case CODEC_H264: {
+    unsigned type = payload[0] & 0x1f;
+    return (type == H264_FU_A || type == H264_FU_B) && n_bytes >= 2 && !(payload[1] & 0x80);
+  }
+  case CODEC_H265:
+    return (payload[0] >> 1 & 0x3f) == H265_FU && n_bytes >= 3 && !(payload[2] & 0x80);
+  case CODEC_AV1:
+    return payload[0] & 0x80;
+  case CODEC_VP8:
+  case CODEC_VP9:
+  case CODEC_MJPEG:
+  case CODEC_MPEG4:
+    return !frame_start;
+  default:
+    return false;
+  }
+}
+
 void
 inspect_payload (Codec codec, const uint8_t *payload, size_t n_bytes, bool marker, InspectResult *ret)
 {
@@ -304,6 +327,7 @@ inspect_payload (Codec codec, const uint8_t *payload, size_t n_bytes, bool marke
   default:
     break;
   }
+  ret->continuation = continues_unit (codec, payload, n_bytes, ret->frame_start);
 }
 
 bool

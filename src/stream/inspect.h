@@ -6,9 +6,10 @@
 #include "stream/track.h"
 
 typedef struct {
-  bool key;         /* a key frame (IDR, IRAP, intra frame) begins or goes on in this payload */
-  bool frame_start; /* certainly the first packet of an access unit */
-  bool parameters;  /* holds VPS, SPS, PPS, a sequence header ... */
+  bool key;          /* a key frame (IDR, IRAP, intra frame) begins or goes on in this payload */
+  bool frame_start;  /* certainly the first packet of an access unit */
+  bool continuation; /* goes on with what an earlier packet began: no place to start at */
+  bool parameters;   /* holds VPS, SPS, PPS, a sequence header ... */
 } InspectResult;
 
 /* @payload: behind the RTP header, padding removed; may be empty. @marker: the RTP marker bit. */

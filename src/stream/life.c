@@ -71,7 +71,7 @@ set_state (Life *life, StreamState state, const char *message, const GError *err
 {
   static const char *const types[] = {
       [STREAM_STOPPED] = "stream.stopped",   [STREAM_STARTING] = "stream.starting",
-      [STREAM_RUNNING] = "stream.running",   [STREAM_RECONNECTING] = "stream.reconnecting",
+      [STREAM_RUNNING] = "stream.started",   [STREAM_RECONNECTING] = "stream.reconnecting",
       [STREAM_STOPPING] = "stream.stopping", [STREAM_ERROR] = "stream.error",
   };
   if (life->state == state)
@@ -379,6 +379,8 @@ handle_online (Life *life, unsigned incarnation, TrackSet *tracks, const IngestI
   life->running_since_unix_us = life->last_connected_unix_us = g_get_real_time ();
   life->running_since_mono_us = loop_now_us ();
   if (!life_has_source (life)) {
+    /* The ticket has served: who publishes is guarded by the publisher itself now. */
+    life->ticket = NULL;
     g_free (life->publisher_peer);
     life->publisher_peer = g_strdup (info->peer);
     emit_pair (life, "publisher.connected", NULL, NULL, "peer", info->peer);

@@ -111,7 +111,7 @@ rebase (Hub *hub, unsigned track, const RtpHeader *header, const InspectResult *
   t->late_in_a_row = 0;
   t->frame_open = false;
   /* It may begin in the middle of a frame. */
-  t->frame_partial = !found->frame_start && !found->parameters;
+  t->frame_partial = found->continuation;
   /* A report told the clock of the old time stamps. */
   t->has_clock = false;
 }

@@ -12,7 +12,7 @@ typedef struct Registry Registry;
 
 /* Everything that happens, for the control plane's journal; called on the control loop. */
 typedef struct {
-  const char *type;       /* "stream.running", "reader.opened", ...; static */
+  const char *type;       /* "stream.started", "reader.opened", ...; static */
   const char *stream;     /* stream id */
   const char *message;    /* or NULL */
   const GError *error;    /* or NULL */
