@@ -122,17 +122,22 @@ chain_free (Chain *chain)
   g_free (chain);
 }
 
+void
+chain_push_segment (Chain *chain)
+{
+  GstSegment segment;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_pad_push_event (chain->in, gst_event_new_segment (&segment));
+}
+
 bool
 chain_set_caps (Chain *chain, GstCaps *caps)
 {
   if (!chain->started)
     gst_pad_push_event (chain->in, gst_event_new_stream_start ("sluice"));
   bool ok = gst_pad_push_event (chain->in, gst_event_new_caps (caps));
-  if (!chain->started) {
-    GstSegment segment;
-    gst_segment_init (&segment, GST_FORMAT_TIME);
-    gst_pad_push_event (chain->in, gst_event_new_segment (&segment));
-  }
+  if (!chain->started)
+    chain_push_segment (chain);
   chain->started = true;
   return ok;
 }

@@ -23,6 +23,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Chain, chain_free)
 bool chain_set_caps (Chain *chain, GstCaps *caps);
 GstFlowReturn chain_push (Chain *chain, GstBuffer *buffer); /* (transfer full) */
 
+/* A new segment, the same as before: makes payloaders that wait for the next frame let go of the last. */
+void chain_push_segment (Chain *chain);
+
 /* What came out, in order: NULL when there is no more. (transfer full) */
 GstBuffer *chain_pull (Chain *chain);
 /* Of what chain_pull() gave last; NULL before. (transfer none) */

@@ -16,6 +16,9 @@ set_up (GstElement *payloader, Codec codec, uint8_t payload_type, uint32_t ssrc,
     g_object_set (payloader, "config-interval", -1, NULL);
   if (codec == CODEC_H264 || codec == CODEC_H265)
     gst_util_set_object_arg (G_OBJECT (payloader), "aggregate-mode", "zero-latency");
+  /* Else it collects frames until a packet is full. */
+  if (codec == CODEC_MP3)
+    g_object_set (payloader, "max-ptime", G_GINT64_CONSTANT (1), NULL);
   /* WebRTC players want a picture ID in VP8 and VP9. */
   if (codec == CODEC_VP8 || codec == CODEC_VP9)
     gst_util_set_object_arg (G_OBJECT (payloader), "picture-id-mode", "15-bit");

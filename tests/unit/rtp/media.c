@@ -70,6 +70,9 @@ media_make (const MediaKind *kind)
     GST_BUFFER_PTS (unit) -= start;
     if (GST_BUFFER_DTS_IS_VALID (unit))
       GST_BUFFER_DTS (unit) -= MIN (start, GST_BUFFER_DTS (unit));
+    /* avenc_mpeg4 of GStreamer 1.22 gives all frames one PTS. */
+    if (kind->codec == CODEC_MPEG4)
+      GST_BUFFER_PTS (unit) = media->units->len * GST_SECOND / 25;
     g_ptr_array_add (media->units, unit);
     gst_sample_unref (sample);
   }

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Real media through the payloading bridge, the inspectors and the depayloading bridge. */
+#include "media.h"
+#include "rtp/bridge.h"
+#include "rtp/describe.h"
+#include "stream/inspect.h"
+#include "stream/rtp_header.h"
+
+#include "base/error.h"
+
+#include <string.h>
+
+#define SSRC 0x12345678u
+
+typedef struct {
+  GBytes *bytes;
+  RtpHeader header;
+  bool last;
+  unsigned unit; /* that was pushed when it came out */
+} Packet;
+
+typedef struct {
+  TrackSpec spec;
+  Media *media;
+  GArray *packets; /* of Packet */
+  unsigned pushed;
+  GPtrArray *units; /* of GstBuffer, from the depayloader */
+  GstCaps *caps;
+  unsigned alive; /* keep_alive references not given back */
+} Trip;
+
+static unsigned
+count_threads (void)
+{
+  g_autoptr (GDir) dir = g_dir_open ("/proc/self/task", 0, NULL);
+  unsigned n = 0;
+  while (g_dir_read_name (dir))
+    n++;
+  return n;
+}
+
+static void
+on_packet (void *data, const uint8_t *bytes, size_t n_bytes, bool last)
+{
+  Trip *trip = data;
+  Packet packet = {.bytes = g_bytes_new (bytes, n_bytes), .last = last, .unit = trip->pushed};
+  g_assert_cmpuint (n_bytes, <=, RTP_BRIDGE_MTU);
+  g_assert_true (rtp_header_parse (bytes, n_bytes, &packet.header));
+  g_array_append_val (trip->packets, packet);
+}
+
+static void
+on_unit (void *data, GstBuffer *unit, GstCaps *caps)
+{
+  Trip *trip = data;
+  g_assert_nonnull (caps);
+  gst_caps_replace (&trip->caps, caps);
+  g_ptr_array_add (trip->units, unit);
+}
+
+static void
+clear_packet (Packet *packet)
+{
+  g_bytes_unref (packet->bytes);
+}
+
+/* Units may share the packets' bytes; when they are gone, all must have been given back. */
+static void
+trip_clear (Trip *trip)
+{
+  g_clear_pointer (&trip->units, g_ptr_array_unref);
+  g_assert_cmpuint (trip->alive, ==, 0);
+  track_spec_clear (&trip->spec);
+  g_clear_pointer (&trip->media, media_free);
+  g_clear_pointer (&trip->packets, g_array_unref);
+  gst_clear_caps (&trip->caps);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Trip, trip_clear)
+
+/* False: the encoder is missing. */
+static bool
+trip_start (Trip *trip, const MediaKind *kind)
+{
+  g_autoptr (GError) error = NULL;
+  *trip = (Trip){.media = media_make (kind)};
+  if (!trip->media) {
+    g_test_skip ("encoder not installed");
+    return false;
+  }
+  trip->packets = g_array_new (FALSE, FALSE, sizeof (Packet));
+  g_array_set_clear_func (trip->packets, (GDestroyNotify)clear_packet);
+  trip->units = g_ptr_array_new_with_free_func ((GDestroyNotify)gst_buffer_unref);
+  bool ok = rtp_describe_units (trip->media->caps, 97, &trip->spec, &error);
+  g_assert_no_error (error);
+  g_assert_true (ok);
+  g_assert_cmpint (trip->spec.codec, ==, kind->codec);
+  return true;
+}
+
+static void
+trip_payload (Trip *trip)
+{
+  g_autoptr (GError) error = NULL;
+  Bridge *bridge = rtp_bridge_ops ()->new_payloader (&trip->spec, SSRC, on_packet, trip, &error);
+  g_assert_no_error (error);
+  for (trip->pushed = 0; trip->pushed < trip->media->units->len; trip->pushed++) {
+    GstBuffer *unit = g_ptr_array_index (trip->media->units, trip->pushed);
+    rtp_bridge_ops ()->push_unit (bridge, gst_buffer_ref (unit), NULL);
+  }
+  rtp_bridge_ops ()->free (bridge);
+}
+
+typedef struct {
+  Trip *trip;
+  uint8_t *bytes;
+} Alive;
+
+static void
+release (void *data)
+{
+  Alive *alive = data;
+  alive->trip->alive--;
+  g_free (alive->bytes);
+  g_free (alive);
+}
+
+static void
+push_bytes (Trip *trip, Bridge *bridge, const uint8_t *bytes, size_t n_bytes)
+{
+  /* A block of its own for each, so that a read past its end or after its release is seen. */
+  Alive *alive = g_new (Alive, 1);
+  *alive = (Alive){trip, g_memdup2 (bytes, n_bytes)};
+  trip->alive++;
+  rtp_bridge_ops ()->push_packet (bridge, alive->bytes, n_bytes, 0, alive, release);
+}
+
+static Bridge *
+make_depayloader (Trip *trip)
+{
+  g_autoptr (GError) error = NULL;
+  Bridge *bridge = rtp_bridge_ops ()->new_depayloader (&trip->spec, on_unit, trip, &error);
+  g_assert_no_error (error);
+  return bridge;
+}
+
+static void
+trip_depayload (Trip *trip, unsigned lost_every)
+{
+  Bridge *bridge = make_depayloader (trip);
+  for (unsigned i = 0; i < trip->packets->len; i++) {
+    Packet *packet = &g_array_index (trip->packets, Packet, i);
+    size_t n_bytes;
+    const uint8_t *bytes = g_bytes_get_data (packet->bytes, &n_bytes);
+    if (lost_every == 0 || i % lost_every != lost_every - 1)
+      push_bytes (trip, bridge, bytes, n_bytes);
+  }
+  rtp_bridge_ops ()->free (bridge);
+}
+
+/* RFC 2435 sends the scan only, and says what headers to make for it. */
+static void
+skip_jpeg_headers (GByteArray *bytes)
+{
+  unsigned at = 0;
+  while (memcmp (bytes->data + at, "\xff\xda", 2) != 0)
+    at++;
+  g_byte_array_remove_range (bytes, 0, at + 14);
+}
+
+/* What has to come back of @unit: for H.264 and H.265 all NAL units but parameter sets and delimiters, which
+ * the payloader may add or leave out; else the bytes. */
+static GBytes *
+essence (Codec codec, GstBuffer *unit, bool start_codes)
+{
+  GstMapInfo map;
+  GByteArray *bytes = g_byte_array_new ();
+  g_assert_true (gst_buffer_map (unit, &map, GST_MAP_READ));
+  bool has_nals = codec == CODEC_H264 || codec == CODEC_H265;
+  if (!has_nals)
+    g_byte_array_append (bytes, map.data, (unsigned)map.size);
+  if (codec == CODEC_MJPEG)
+    skip_jpeg_headers (bytes);
+  for (size_t at = 0; has_nals && at + 4 < map.size;) {
+    size_t size = 0;
+    if (start_codes) {
+      while (memcmp (map.data + at, "\0\0\1", 3) != 0)
+        at++;
+      at += 3;
+      size_t end = at;
+      while (end + 3 <= map.size && memcmp (map.data + end, "\0\0\1", 3) != 0)
+        end++;
+      size = end + 3 > map.size ? map.size - at : end - at - (map.data[end - 1] == 0 ? 1 : 0);
+    } else {
+      size = GST_READ_UINT32_BE (map.data + at);
+      at += 4;
+    }
+    g_assert_cmpuint (size, <=, map.size - at);
+    unsigned type = codec == CODEC_H264 ? map.data[at] & 0x1f : map.data[at] >> 1 & 0x3f;
+    if (codec == CODEC_H264 ? type < 7 || type > 9 : type < 32 || type > 35) {
+      g_byte_array_append (bytes, (const uint8_t *)&size, sizeof size);
+      g_byte_array_append (bytes, map.data + at, (unsigned)size);
+    }
+    at += size;
+  }
+  gst_buffer_unmap (unit, &map);
+  return g_byte_array_free_to_bytes (bytes);
+}
+
+static bool
+is_start_code_format (GstCaps *caps)
+{
+  const char *format = gst_structure_get_string (gst_caps_get_structure (caps, 0), "stream-format");
+  return format && strcmp (format, "byte-stream") == 0;
+}
+
+/* Codecs whose samples may be cut anew; the last units may wait for more when the stream ends. */
+static void
+assert_same_bytes (Trip *trip)
+{
+  GByteArray *all[2] = {g_byte_array_new (), g_byte_array_new ()};
+  GPtrArray *units[2] = {trip->media->units, trip->units};
+  for (unsigned side = 0; side < 2; side++)
+    for (unsigned i = 0; i < units[side]->len; i++) {
+      g_autoptr (GBytes) bytes = essence (trip->spec.codec, g_ptr_array_index (units[side], i), false);
+      g_byte_array_append (all[side], g_bytes_get_data (bytes, NULL), (unsigned)g_bytes_get_size (bytes));
+    }
+  g_assert_cmpuint (all[1]->len, <=, all[0]->len);
+  g_assert_cmpuint (all[1]->len, >, all[0]->len * 9 / 10);
+  g_assert_cmpmem (all[0]->data, all[1]->len, all[1]->data, all[1]->len);
+  g_byte_array_unref (all[0]);
+  g_byte_array_unref (all[1]);
+}
+
+static bool
+is_key (GstBuffer *unit)
+{
+  return !GST_BUFFER_FLAG_IS_SET (unit, GST_BUFFER_FLAG_DELTA_UNIT);
+}
+
+static void
+assert_same_units (Trip *trip)
+{
+  /* Parsers of frames that tell their end only by the next one keep the last. */
+  g_assert_cmpuint (trip->units->len + 1, >=, trip->media->units->len);
+  bool start_codes = is_start_code_format (trip->media->caps);
+  GstClockTime last_dts = 0;
+  GstBuffer *first_in = g_ptr_array_index (trip->media->units, 0),
+            *first = g_ptr_array_index (trip->units, 0);
+  for (unsigned i = 0; i < trip->units->len; i++) {
+    GstBuffer *in = g_ptr_array_index (trip->media->units, i), *out = g_ptr_array_index (trip->units, i);
+    g_autoptr (GBytes) before = essence (trip->spec.codec, in, start_codes);
+    g_autoptr (GBytes) after = essence (trip->spec.codec, out, false);
+    g_assert_cmpmem (g_bytes_get_data (before, NULL), g_bytes_get_size (before),
+                     g_bytes_get_data (after, NULL), g_bytes_get_size (after));
+    g_assert_true (is_key (in) == is_key (out));
+    int64_t distance_in = GST_CLOCK_DIFF (GST_BUFFER_PTS (first_in), GST_BUFFER_PTS (in));
+    int64_t distance = GST_CLOCK_DIFF (GST_BUFFER_PTS (first), GST_BUFFER_PTS (out));
+    g_assert_cmpint (ABS (distance - distance_in), <=, (int64_t)(2 * GST_SECOND / trip->spec.clock_rate));
+    g_assert_true (GST_BUFFER_DTS_IS_VALID (out));
+    if (i > 0)
+      g_assert_cmpuint (GST_BUFFER_DTS (out), >, last_dts);
+    last_dts = GST_BUFFER_DTS (out);
+  }
+}
+
+static bool
+is_cut_anew (Codec codec)
+{
+  return codec == CODEC_PCMU || codec == CODEC_PCMA || codec == CODEC_G722 || codec == CODEC_G726 ||
+         codec == CODEC_L16;
+}
+
+static void
+test_round_trip (gconstpointer data)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  unsigned threads = count_threads ();
+  trip_payload (&trip);
+  trip_depayload (&trip, 0);
+  g_assert_cmpuint (count_threads (), <=, threads);
+  if (is_cut_anew (trip.spec.codec))
+    assert_same_bytes (&trip);
+  else
+    assert_same_units (&trip);
+}
+
+static void
+test_packets (gconstpointer data)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  trip_payload (&trip);
+  bool video = trip.spec.kind == TRACK_VIDEO;
+  for (unsigned i = 0; i < trip.packets->len; i++) {
+    Packet *packet = &g_array_index (trip.packets, Packet, i);
+    g_assert_cmpuint (packet->header.ssrc, ==, SSRC);
+    g_assert_cmpuint (packet->header.payload_type, ==, trip.spec.payload_type);
+    if (i == 0)
+      continue;
+    Packet *previous = packet - 1;
+    g_assert_cmpint (rtp_sequence_diff (packet->header.sequence, previous->header.sequence), ==, 1);
+    bool other_unit = packet->header.timestamp != previous->header.timestamp;
+    if (video)
+      g_assert_true (previous->last == other_unit);
+  }
+  g_assert_true (g_array_index (trip.packets, Packet, trip.packets->len - 1).last);
+}
+
+/* The inspector's word on each packet against what the encoder or parser says of the unit. */
+static void
+test_inspector (gconstpointer data)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  trip_payload (&trip);
+  bool key = false, parameters = false;
+  unsigned starts = 0, keys = 0;
+  InspectVideoInfo info = {0};
+  for (unsigned i = 0; i < trip.packets->len; i++) {
+    Packet *packet = &g_array_index (trip.packets, Packet, i);
+    const uint8_t *bytes = g_bytes_get_data (packet->bytes, NULL);
+    bool first = i == 0 || (packet - 1)->header.timestamp != packet->header.timestamp;
+    InspectResult result;
+    inspect_payload (trip.spec.codec, bytes + packet->header.payload_offset, packet->header.payload_bytes,
+                     packet->header.marker, &result);
+    if (trip.spec.kind == TRACK_AUDIO) {
+      g_assert_true (result.key && result.frame_start);
+      continue;
+    }
+    inspect_video_payload (trip.spec.codec, bytes + packet->header.payload_offset,
+                           packet->header.payload_bytes, &info);
+    g_assert_true (inspect_marker_ends_frame (trip.spec.codec));
+    g_assert_true (first || !result.frame_start);
+    if (first)
+      key = false;
+    key |= result.key;
+    parameters |= result.parameters;
+    starts += result.frame_start;
+    if (packet->last) {
+      g_assert_true (key == is_key (g_ptr_array_index (trip.media->units, packet->unit)));
+      keys += key;
+    }
+  }
+  Codec codec = trip.spec.codec;
+  if (codec_kind (codec) == TRACK_AUDIO)
+    return;
+  g_assert_cmpuint (keys, >=, 2);
+  g_assert_cmpuint (info.width, ==, 320);
+  g_assert_cmpuint (info.height, ==, 240);
+  if (codec == CODEC_VP8 || codec == CODEC_VP9 || codec == CODEC_MJPEG || codec == CODEC_MPEG4)
+    g_assert_cmpuint (starts, ==, trip.media->units->len);
+  if (codec == CODEC_H264 || codec == CODEC_H265 || codec == CODEC_MPEG4)
+    g_assert_true (parameters);
+  if (trip.spec.fmtp && strstr (trip.spec.fmtp, "=") && (codec == CODEC_H264 || codec == CODEC_H265) &&
+      !is_start_code_format (trip.media->caps)) {
+    InspectVideoInfo by_fmtp = {0};
+    g_assert_true (inspect_video_fmtp (codec, trip.spec.fmtp, &by_fmtp));
+    g_assert_cmpuint (by_fmtp.width, ==, 320);
+    g_assert_cmpuint (by_fmtp.fps_num / by_fmtp.fps_den, ==, 25);
+    g_assert_cmpstr (by_fmtp.profile, !=, "");
+  }
+}
+
+static unsigned
+count_broken (Trip *trip)
+{
+  unsigned broken = 0;
+  bool start_codes = is_start_code_format (trip->media->caps);
+  for (unsigned i = 0; i < trip->units->len; i++) {
+    g_autoptr (GBytes) after = essence (trip->spec.codec, g_ptr_array_index (trip->units, i), false);
+    bool found = false;
+    for (unsigned k = 0; k < trip->media->units->len && !found; k++) {
+      g_autoptr (GBytes) before =
+          essence (trip->spec.codec, g_ptr_array_index (trip->media->units, k), start_codes);
+      found = g_bytes_equal (before, after);
+    }
+    broken += !found;
+  }
+  return broken;
+}
+
+static void
+test_loss (gconstpointer data)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  trip_payload (&trip);
+  trip_depayload (&trip, trip.packets->len / 2);
+  bool discont = false;
+  for (unsigned i = 1; i < trip.units->len; i++)
+    discont |=
+        GST_BUFFER_FLAG_IS_SET ((GstBuffer *)g_ptr_array_index (trip.units, i), GST_BUFFER_FLAG_DISCONT);
+  g_assert_true (discont);
+  if (codec_kind (trip.spec.codec) == TRACK_VIDEO)
+    g_test_message ("%u of %u units broken", count_broken (&trip), trip.units->len);
+  g_ptr_array_set_size (trip.units, 0);
+  trip_depayload (&trip, 7);
+}
+
+static void
+test_truncation (gconstpointer data)
+{
+  enum { PACKETS = 12, BYTES = 60 };
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  trip_payload (&trip);
+  Bridge *bridge = make_depayloader (&trip);
+  for (unsigned i = 0; i < MIN (trip.packets->len, PACKETS); i++) {
+    Packet *packet = &g_array_index (trip.packets, Packet, i);
+    size_t n_bytes = g_bytes_get_size (packet->bytes), offset = packet->header.payload_offset;
+    for (size_t n = 0; n <= n_bytes; n += n < BYTES || n + BYTES > n_bytes ? 1 : 37) {
+      g_autofree uint8_t *cut = g_memdup2 (g_bytes_get_data (packet->bytes, NULL), n);
+      push_bytes (&trip, bridge, cut, n);
+      if (n < offset)
+        continue;
+      InspectResult result;
+      InspectVideoInfo info;
+      g_autofree uint8_t *payload = g_memdup2 (cut + offset, n - offset);
+      inspect_payload (trip.spec.codec, payload, n - offset, packet->header.marker, &result);
+      inspect_video_payload (trip.spec.codec, payload, n - offset, &info);
+    }
+  }
+  rtp_bridge_ops ()->free (bridge);
+}
+
+typedef struct {
+  Bridge *bridge;
+  unsigned calls;
+} Suicide;
+
+static void
+on_unit_free (void *data, GstBuffer *unit, GstCaps *caps)
+{
+  Suicide *suicide = data;
+  suicide->calls++;
+  gst_buffer_unref (unit);
+  rtp_bridge_ops ()->free (suicide->bridge);
+}
+
+static void
+test_free_in_callback (void)
+{
+  g_auto (Trip) trip;
+  Suicide suicide = {0};
+  if (!trip_start (&trip, &media_kinds[0]))
+    return;
+  trip_payload (&trip);
+  suicide.bridge = rtp_bridge_ops ()->new_depayloader (&trip.spec, on_unit_free, &suicide, NULL);
+  for (unsigned i = 0; suicide.calls == 0 && i < trip.packets->len; i++) {
+    size_t n_bytes;
+    const uint8_t *bytes = g_bytes_get_data (g_array_index (trip.packets, Packet, i).bytes, &n_bytes);
+    push_bytes (&trip, suicide.bridge, bytes, n_bytes);
+  }
+  g_assert_cmpuint (suicide.calls, ==, 1);
+}
+
+static void
+test_missing_element_is_named (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_assert_null (rtp_make_element ("rtpnosuchpay", "gstreamer1.0-nosuch", &error));
+  g_assert_error (error, SLUICE_ERROR, SLUICE_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "rtpnosuchpay"));
+  g_assert_nonnull (strstr (error->message, "gstreamer1.0-nosuch"));
+}
+
+static void
+test_av1_without_its_elements (void)
+{
+  g_autoptr (GstElementFactory) factory = gst_element_factory_find ("rtpav1depay");
+  if (factory) {
+    g_test_skip ("this system has rtpav1depay");
+    return;
+  }
+  TrackSpec spec = {.kind = TRACK_VIDEO, .codec = CODEC_AV1, .payload_type = 96, .clock_rate = 90000};
+  g_autoptr (GError) error = NULL;
+  g_assert_null (rtp_bridge_ops ()->new_depayloader (&spec, on_unit, NULL, &error));
+  g_assert_error (error, SLUICE_ERROR, SLUICE_ERROR_UNSUPPORTED);
+  g_assert_nonnull (strstr (error->message, "rtpav1depay"));
+}
+
+static void
+add_tests (const char *what, void (*func) (gconstpointer))
+{
+  for (const MediaKind *kind = media_kinds; kind->name; kind++) {
+    g_autofree char *path = g_strdup_printf ("/rtp/bridge/%s/%s", what, kind->name);
+    g_test_add_data_func (path, kind, func);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  gst_init (&argc, &argv);
+  g_test_init (&argc, &argv, NULL);
+  add_tests ("round-trip", test_round_trip);
+  add_tests ("packets", test_packets);
+  add_tests ("inspector", test_inspector);
+  add_tests ("loss", test_loss);
+  add_tests ("truncation", test_truncation);
+  g_test_add_func ("/rtp/bridge/free-in-callback", test_free_in_callback);
+  g_test_add_func ("/rtp/bridge/missing-element-is-named", test_missing_element_is_named);
+  g_test_add_func ("/rtp/bridge/av1-without-its-elements", test_av1_without_its_elements);
+  int status = g_test_run ();
+  return status;
+}
