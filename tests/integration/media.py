@@ -14,6 +14,7 @@ STILL = ["-frames:v", str(SECONDS * 25), "-g", "25", "-b:v", "500k", "-pix_fmt",
 
 RECIPES = {
     "h264.mp4": [*VIDEO, *X264, "-bf", "0"],
+    "h264-long.mp4": ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25:duration=40", *X264, "-bf", "0"],
     "h264-aac.mp4": [*VIDEO, *AUDIO, *X264, "-bf", "2", "-profile:v", "main", "-c:a", "aac", "-b:a", "64k"],
     "h264-2m.mp4": ["-f", "lavfi", "-i", f"testsrc2=size=640x360:rate=30:duration={SECONDS}", *X264[:-2], "-bf", "0", "-b:v",
                     "2M", "-minrate", "2M", "-maxrate", "2M", "-bufsize", "1M", "-x264-params", "nal-hrd=cbr"],
