@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum {
@@ -340,7 +341,9 @@ net_bind_udp_pair (const NetAddress *host, uint16_t min, uint16_t max, int *ret_
   unsigned first = (min + 1U) & ~1U;
   unsigned n_pairs = !min ? UDP_PAIR_TRIES : max > first ? (max - first + 1) / 2 : 0;
   /* Starting anywhere keeps a fresh session away from late packets of the one before. */
-  unsigned start = min && n_pairs ? (unsigned)g_random_int_range (0, (gint32)n_pairs) : 0;
+  unsigned start = 0;
+  if (min && n_pairs && getrandom (&start, sizeof start, 0) == sizeof start)
+    start %= n_pairs;
   int failure = EADDRINUSE;
   for (unsigned i = 0; i < n_pairs; i++) {
     unsigned port = min ? first + 2 * ((start + i) % n_pairs) : 0;
