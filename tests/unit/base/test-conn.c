@@ -39,6 +39,7 @@ typedef struct {
   Listener *listener;
   End client, server;
   TestCertificate *certificate;
+  unsigned n_dialed;
 } Fixture;
 
 #define WAIT_FOR(end, condition)                                                                             \
@@ -170,6 +171,9 @@ on_accepted (void *data, int fd, const NetAddress *peer)
   g_assert_no_error (error);
   if (end->start_paused)
     conn_pause_reading (end->conn, true);
+  g_mutex_lock (&end->lock);
+  end->connected++;
+  g_mutex_unlock (&end->lock);
 }
 
 static void
@@ -255,6 +259,9 @@ dial_matching (Fixture *f)
   TlsClientOptions options = {.fingerprint = f->certificate->fingerprint};
   dial (f, "127.0.0.1", f->server.tls ? &options : NULL);
   WAIT_FOR (&f->client, f->client.connected == 1);
+  /* The kernel completes connections before they are accepted. */
+  f->n_dialed++;
+  WAIT_FOR (&f->server, f->server.connected == f->n_dialed);
 }
 
 static void
