@@ -29,6 +29,7 @@ struct ConfigNode {
   char *origin; /* "SLUICE_RTSP_LISTEN", "--set rtsp.listen"; NULL: its parent's, or the file at @line */
   unsigned line;
   bool loose; /* a string from where all is text: may stand for a number, a truth value or a list as well */
+  bool bad;   /* a problem was reported; nothing more is said about it */
   union {
     bool boolean;
     int64_t integer;

@@ -18,8 +18,6 @@ example_of (const Key *key)
   if (key->example)
     return key->example;
   switch (key->type) {
-  case KEY_BOOL:
-    return "true";
   case KEY_DURATION:
     return "\"10s\"";
   case KEY_SIZE:
@@ -34,9 +32,13 @@ example_of (const Key *key)
 static bool
 wrong_type (const Key *key, const ConfigNode *node, const char *path, ConfigProblems *problems)
 {
-  const char *example = example_of (key);
-  config_problem (problems, node, path, "must be a %s%s%s, not %s", key_type_text (key),
-                  example ? " such as " : "", example ? example : "", config_node_type_text (node));
+  const char *is = config_node_type_text (node), *type = key_type_text (key), *example = example_of (key);
+  if (key->type == KEY_BOOL)
+    config_problem (problems, node, path, "must be true or false, not %s", is);
+  else if (example)
+    config_problem (problems, node, path, "must be a %s such as %s, not %s", type, example, is);
+  else
+    config_problem (problems, node, path, "must be a %s, not %s", type, is);
   return false;
 }
 
@@ -169,6 +171,8 @@ read_strings (const Key *key, const ConfigNode *node, const char *path, ConfigPr
   } else if (node->type == NODE_LIST) {
     for (unsigned i = 0; i < node->children->len; i++) {
       const ConfigNode *item = node->children->pdata[i];
+      if (item->bad)
+        return NULL;
       if (item->type != NODE_STRING || !*item->string) {
         config_problem (problems, item, path, "item %u must be a string with something in it", i + 1);
         return NULL;
@@ -280,6 +284,8 @@ set_levels (const Key *key, void *object, const ConfigNode *node, const char *pa
   } else if (node->type == NODE_TABLE) {
     for (unsigned i = 0; i < node->children->len; i++) {
       const ConfigNode *child = node->children->pdata[i];
+      if (child->bad)
+        return false;
       fine = (child->type == NODE_STRING
                   ? add_level (key, levels, child->name, child->string, child, path, problems)
                   : wrong_type (key, child, path, problems)) &&
@@ -370,6 +376,8 @@ set_objects (const Key *key, void *object, const ConfigNode *node, const char *p
 bool
 key_set (const Key *key, void *object, const ConfigNode *node, const char *path, ConfigProblems *problems)
 {
+  if (node->bad)
+    return false;
   switch (key->type) {
   case KEY_BOOL:
     return set_bool (key, object, node, path, problems);

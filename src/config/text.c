@@ -147,7 +147,10 @@ text_closest (const char *text, const char *const *words)
   for (; *words; words++) {
     unsigned distance = text_distance (text, *words);
     /* A third of the letters may be wrong, but in a short word one. */
-    if (distance <= MAX (1, strlen (*words) / 3) && distance < best) {
+    if (distance > MAX (1, strlen (*words) / 3))
+      continue;
+    /* Of two equally close words the one with as many letters: swapped letters are the commonest slip. */
+    if (distance < best || (distance == best && strlen (*words) == strlen (text))) {
       best = distance;
       closest = *words;
     }

@@ -6,6 +6,9 @@
 #include "config/keys.h"
 #include "config/node.h"
 
+/* Stands for a secret that is not shown. */
+#define KEY_HIDDEN "***"
+
 /* The default. The member must be zero before. */
 void key_init (const Key *key, void *object);
 void key_clear (const Key *key, void *object); /* frees, and leaves zero */
@@ -21,6 +24,12 @@ void keys_copy (const char *section, void *to, const void *from);
  * it in problems. */
 bool key_set (const Key *key, void *object, const ConfigNode *node, const char *path,
               ConfigProblems *problems);
+
+/* The member as a node that key_set() reads back as the same value. Without @reveal secrets are "***", also
+ * those in URLs. (transfer full) */
+ConfigNode *key_get (const Key *key, const void *object, bool reveal);
+/* @url without its secrets. (transfer full) */
+char *key_hide_url (const char *url);
 
 /* The list that a KEY_OBJECTS member holds, and for each element a struct of key->element. */
 GPtrArray *key_objects (const Key *key, const void *object);
