@@ -191,7 +191,8 @@ essence (Codec codec, GstBuffer *unit, bool start_codes)
         end++;
       size = end + 3 > map.size ? map.size - at : end - at - (map.data[end - 1] == 0 ? 1 : 0);
     } else {
-      size = GST_READ_UINT32_BE (map.data + at);
+      for (unsigned i = 0; i < 4; i++)
+        size = size << 8 | map.data[at + i];
       at += 4;
     }
     g_assert_cmpuint (size, <=, map.size - at);

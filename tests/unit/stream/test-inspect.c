@@ -89,7 +89,7 @@ from_hex (const char *hex, size_t *ret_n)
     int digit = g_ascii_xdigit_value (*hex);
     if (digit < 0)
       continue;
-    uint8_t byte = (uint8_t)(high << 4 | digit);
+    uint8_t byte = (uint8_t)(high < 0 ? 0 : high << 4 | digit);
     if (high >= 0)
       g_byte_array_append (bytes, &byte, 1);
     high = high < 0 ? digit : -1;
