@@ -147,7 +147,7 @@ parse_status_line (const char *line, size_t n_bytes, RtspMessage *message)
   at += 3;
   if ((at < n_bytes && line[at] != ' ') || message->status < 100)
     return false;
-  while (at < n_bytes && line[at] == ' ')
+  while (at < n_bytes && (line[at] == ' ' || line[at] == '\t'))
     at++;
   message->reason = g_strndup (line + at, n_bytes - at);
   return true;
@@ -181,7 +181,7 @@ parse_request_line (const char *line, size_t n_bytes, RtspMessage *message)
 static RtspEventType
 take_first_line (RtspParser *parser, const char *line, size_t n_bytes, GError **error)
 {
-  while (n_bytes > 0 && line[n_bytes - 1] == ' ')
+  while (n_bytes > 0 && (line[n_bytes - 1] == ' ' || line[n_bytes - 1] == '\t'))
     n_bytes--;
   if (has_control_bytes (line, n_bytes))
     return fail (parser, 400, SLUICE_ERROR_PROTOCOL, error, "control bytes in the first line");

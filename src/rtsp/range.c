@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { MAX_WHOLE_DIGITS = 9, MAX_URL_BYTES = 4096 };
+enum { MAX_WHOLE_DIGITS = 9, MAX_SECONDS = 999999999, MAX_URL_BYTES = 4096 };
 
 /* Digits of a number of at most @max_digits, moving behind them. */
 static bool
@@ -52,7 +52,7 @@ take_npt (const char **text, int64_t *ret_us)
     }
   }
   *ret_us = total * G_USEC_PER_SEC + take_fraction (text);
-  return true;
+  return total <= MAX_SECONDS;
 }
 
 /* "19961108T142300.25Z" */
