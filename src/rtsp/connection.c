@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One connection: bytes in through the parser, answers and media out through one queue, its deadlines, its end.
+/* One connection: bytes in through the parser, answers and media out through one queue, its deadlines, its
+ * end.
  *
- * A callback may close the connection it is called for: every entry raises `depth`, and the struct is freed when
- * the last one leaves. */
+ * A callback may close the connection it is called for: every entry raises `depth`, and the struct is freed
+ * when the last one leaves. */
 #include "base/error.h"
 #include "base/log.h"
 #include "rtsp/server-private.h"
@@ -140,6 +141,9 @@ connection_set_queue (RtspConnection *c, ReaderQueue *queue)
 {
   struct iovec iov[MAX_IOV];
   unsigned n;
+  if (!queue)
+    queue = reader_queue_new (&control_limits, -1);
+  reader_queue_set_sent_func (c->queue, NULL, NULL);
   while ((n = reader_queue_peek (c->queue, iov, MAX_IOV)) > 0) {
     size_t n_bytes = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -366,7 +370,7 @@ connection_tick (RtspConnection *c, int64_t now_us)
     time_out (c, "session timeout");
   else if (c->deadline_us && now_us > c->deadline_us)
     time_out (c, c->closing ? "the last answer was not read" : "request timeout");
-  else if (!c->session && !c->busy && - c->life_us > c->settings->rtsp_session_timeout_ms * 1000)
+  else if (!c->session && !c->busy && now_us - c->life_us > c->settings->rtsp_session_timeout_ms * 1000)
     time_out (c, "idle");
   leave (c);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who may: a request's credentials to the decision of auth/, and the challenges and refusals back. What has been
- * allowed once on a connection stays allowed on it for the same stream. */
+/* Who may: a request's credentials to the decision of auth/, and the challenges and refusals back. What has
+ * been allowed once on a connection stays allowed on it for the same stream. */
 #include "base/log.h"
 #include "rtsp/server-private.h"
 

@@ -6,7 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-/* --- the lease that both DESCRIBE and SETUP need ----------------------------------------------------------- */
+/* --- the lease that both DESCRIBE and SETUP need -----------------------------------------------------------
+ */
 
 static void
 on_lease (void *data, Lease *lease, const GError *error)
@@ -96,7 +97,8 @@ answer_setup (RtspConnection *c)
     session->lease = g_steal_pointer (&c->lease);
     g_clear_pointer (&c->lease_path, g_free);
   }
-  g_autofree char *chosen = session_setup_transport (session, index, transport, lease_stream (session->lease));
+  g_autofree char *chosen =
+      session_setup_transport (session, index, transport, lease_stream (session->lease));
   if (!chosen) {
     if (fresh)
       session_free (session, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Media to a player: the hot path. A batch goes into the queue of a TCP connection and, when nothing waited,
- * into the socket with one system call; or to the UDP sender, which sends for all sessions of this turn at once.
- * The cached group of pictures goes to a UDP player in small portions, so that its socket does not overflow. */
+ * into the socket with one system call; or to the UDP sender, which sends for all sessions of this turn at
+ * once. The cached group of pictures goes to a UDP player in small portions, so that its socket does not
+ * overflow. */
 #include "base/log.h"
 #include "rtsp/server-private.h"
 

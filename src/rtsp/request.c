@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests: what holds for all of them (CSeq, Require, URL, Session), the table of methods and their states, and
- * the answers. */
+/* Requests: what holds for all of them (CSeq, Require, URL, Session), the table of methods and their states,
+ * and the answers. */
 #include "base/error.h"
 #include "base/log.h"
 #include "rtsp/server-private.h"
 
 #include <string.h>
 
-#define PUBLIC_METHODS                                                                                        \
+#define PUBLIC_METHODS                                                                                       \
   "OPTIONS, DESCRIBE, ANNOUNCE, SETUP, PLAY, PAUSE, RECORD, GET_PARAMETER, SET_PARAMETER, TEARDOWN"
 
 /* --- URLs --------------------------------------------------------------------------------------------------
@@ -23,8 +23,8 @@ take_token (const char *query)
   return NULL;
 }
 
-/* "rtsp://host:port/name/trackID=0?token=x", "/name", "*"; cameras' habit of appending the track behind the query
- * is understood as well. */
+/* "rtsp://host:port/name/trackID=0?token=x", "/name", "*"; cameras' habit of appending the track behind the
+ * query is understood as well. */
 bool
 url_to_path (const char *url, RtspRequest *ret)
 {
@@ -43,7 +43,8 @@ url_to_path (const char *url, RtspRequest *ret)
   g_autofree char *bare = g_strdup (path);
   const char *track = g_strrstr (bare, "/trackID=");
   guint64 number;
-  if (track && g_ascii_string_to_unsigned (track + strlen ("/trackID="), 10, 0, TRACKS_MAX - 1, &number, NULL)) {
+  if (track &&
+      g_ascii_string_to_unsigned (track + strlen ("/trackID="), 10, 0, TRACKS_MAX - 1, &number, NULL)) {
     ret->control = g_strdup (track + 1);
     ret->track = (int)number;
     bare[track - bare] = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of the RTSP server share. Everything of a connection and its session is touched on the loop it
- * lives on; RtspServer's lock is a leaf around its tables. */
+/* What the files of the RTSP server share. Everything of a connection and its session is touched on the loop
+ * it lives on; RtspServer's lock is a leaf around its tables. */
 #pragma once
 
 #include "base/conn.h"
@@ -31,7 +31,7 @@ enum {
   RTSP_TUNNELS_MAX = 1024,       /* GET halves that wait for or have a POST half */
   RTSP_LINGER_MS = 3000,         /* time for the last answer to leave */
 };
-#define RTSP_REALM "Sluice"
+#define RTSP_REALM       "Sluice"
 #define RTSP_SERVER_NAME "Sluice"
 
 /* --- server.c --- */
@@ -70,9 +70,9 @@ struct RtspLoop {
   GQueue connections; /* of RtspConnection, by its link */
   LoopTimer *tick;    /* only while there are connections or groups */
   int64_t next_report_us;
-  UdpPort *udp; /* NULL when udp is not among rtsp.transports */
-  GQueue groups;  /* of RtspMulticast whose sender lives here */
-  GQueue pacing;  /* of RtspSession with a backlog, by its link */
+  UdpPort *udp;  /* NULL when udp is not among rtsp.transports */
+  GQueue groups; /* of RtspMulticast whose sender lives here */
+  GQueue pacing; /* of RtspSession with a backlog, by its link */
   LoopTimer *pace_timer;
 };
 void rtsp_loop_wake (RtspLoop *home); /* starts the tick */
@@ -85,11 +85,11 @@ typedef void (*RequestFunc) (RtspConnection *c);
 typedef struct {
   RtspMessage *message;
   uint32_t cseq;
-  char *url;     /* as sent, without query and trailing slash, without track */
-  char *path;    /* stream name out of it; NULL for "*" */
-  char *control; /* "trackID=0" behind the path, or NULL */
-  int track;     /* out of control, or -1 */
-  char *token;   /* ?token=, or NULL */
+  char *url;             /* as sent, without query and trailing slash, without track */
+  char *path;            /* stream name out of it; NULL for "*" */
+  char *control;         /* "trackID=0" behind the path, or NULL */
+  int track;             /* out of control, or -1 */
+  char *token;           /* ?token=, or NULL */
   SettingsAction action; /* while it waits for a decision: what for, and how to go on */
   RequestFunc next;
 } RtspRequest;
@@ -110,13 +110,13 @@ struct RtspConnection {
   bool closed;  /* freed as soon as depth is 0 */
   bool closing; /* as soon as the queue is empty */
   bool writable_wanted;
-  unsigned depth; /* of callbacks that run now */
+  unsigned depth;      /* of callbacks that run now */
   int64_t deadline_us; /* of an unfinished request, a fresh connection, a last answer; 0 none */
   int64_t life_us;     /* last request */
   GCancellable *cancellable;
   char *user_agent;
-  char *user;        /* authenticated as */
-  char *allowed[2];  /* path that reading, publishing is allowed for on this connection */
+  char *user;       /* authenticated as */
+  char *allowed[2]; /* path that reading, publishing is allowed for on this connection */
   /* DESCRIBE keeps the stream alive until SETUP */
   Lease *lease;
   char *lease_path;
@@ -137,7 +137,8 @@ void connection_burst_end (RtspConnection *c);
 /* The answer that a request waited for is out: goes on with what was kept. */
 void connection_resume (RtspConnection *c);
 void connection_close_after_flush (RtspConnection *c);
-/* The queue for playing has limits of its stream and a key track. */
+/* The queue for playing has limits of its stream and a key track; NULL: one for answers only. What waits goes
+ * over. */
 void connection_set_queue (RtspConnection *c, ReaderQueue *queue);
 void connection_tick (RtspConnection *c, int64_t now_us);
 /* Moves between loops: leave here, then arrive there. False when that loop refuses it: it has been closed. */
@@ -180,10 +181,10 @@ typedef struct {
   bool setup;
   bool reported; /* a sender report went before the first packet */
   uint8_t channel[2];
-  NetAddress to[2];  /* UDP: RTP and RTCP of the peer */
-  UdpPeer *from[2];  /* UDP: what comes from there */
-  uint32_t lost;     /* reading: as the last receiver report says */
-  Reorder *reorder;  /* publishing over UDP */
+  NetAddress to[2];       /* UDP: RTP and RTCP of the peer */
+  UdpPeer *from[2];       /* UDP: what comes from there */
+  uint32_t lost;          /* reading: as the last receiver report says */
+  Reorder *reorder;       /* publishing over UDP */
   RtcpReceiver *receiver; /* publishing */
   RtspSession *session;
   unsigned index;
@@ -211,7 +212,7 @@ struct RtspSession {
   size_t pace_bytes; /* sent in this window */
   int64_t pace_start_us;
   GList pace_link;
-  bool pace_skipping; /* the backlog was too long: until the next key frame */
+  bool pace_skipping;  /* the backlog was too long: until the next key frame */
   uint64_t skips_told; /* of the queue */
   uint64_t drops_told;
   /* publishing */
@@ -261,8 +262,8 @@ bool session_send_rtcp (SessionTrack *track, const uint8_t *bytes, size_t n_byte
 /* The report that fits @batch, the first one of a track; 0: the wall clock is not known. @ret has room for
  * RTCP_BUILD_BYTES. */
 size_t report_build_first (Reader *reader, const TrackSet *set, const Batch *batch, uint8_t *ret);
-/* The report of the round for track @index of @reader, without interleaved header; NULL when nothing is known.
- * (transfer none) */
+/* The report of the round for track @index of @reader, without interleaved header; NULL when nothing is
+ * known. (transfer none) */
 GBytes *report_get (ReportRound *round, Reader *reader, const TrackSet *set, unsigned index);
 
 /* --- multicast.c --- */

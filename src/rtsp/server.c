@@ -277,8 +277,7 @@ open_entrances (RtspServer *server, GError **error)
       return false;
   if (!settings->rtsp_tls_listen || !settings->rtsp_tls_listen[0])
     return true;
-  g_autoptr (TlsServer) tls =
-      tls_server_new (settings->rtsp_tls_certificate, settings->rtsp_tls_key, error);
+  g_autoptr (TlsServer) tls = tls_server_new (settings->rtsp_tls_certificate, settings->rtsp_tls_key, error);
   if (!tls) {
     g_prefix_error (error, "rtsp.tls_certificate, rtsp.tls_key: ");
     return false;

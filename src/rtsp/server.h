@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The RTSP server (RFC 2326): players and publishers over TCP, UDP, multicast, RTSPS and an HTTP tunnel.
  *
- * Threads: each connection lives on one I/O loop; that of a publisher moves to the home loop of its stream. The
- *          functions here may be called from any thread, rtsp_server_new() before the loops have other work.
+ * Threads: each connection lives on one I/O loop; that of a publisher moves to the home loop of its stream.
+ * The functions here may be called from any thread, rtsp_server_new() before the loops have other work.
  * Limits:  all from [rtsp] of the configuration; see config/keys.c.
- * Failure: a peer that breaks the protocol, is silent or too slow loses its connection, and nobody else notices. */
+ * Failure: a peer that breaks the protocol, is silent or too slow loses its connection, and nobody else
+ * notices. */
 #pragma once
 
 #include "auth/auth.h"
@@ -20,8 +21,8 @@ RtspServer *rtsp_server_new (LoopPool *pool, Registry *registry, Auth *auth, Set
 /* New connections follow @settings; addresses and limits of the listeners stay until a restart. */
 void rtsp_server_apply (RtspServer *server, Settings *settings);
 
-/* Closes every listener, connection and session; @done runs on @loop when all have let go (before the pool may
- * be freed). Then rtsp_server_free(). */
+/* Closes every listener, connection and session; @done runs on @loop when all have let go (before the pool
+ * may be freed). Then rtsp_server_free(). */
 void rtsp_server_stop (RtspServer *server, Loop *loop, LoopFunc done, void *data);
 void rtsp_server_free (RtspServer *server); /* after @done */
 
@@ -33,10 +34,10 @@ typedef struct {
   uint64_t refused_total;       /* max_connections */
   uint64_t refused_per_address; /* max_connections_per_address */
   uint64_t requests;
-  uint64_t protocol_errors;     /* connections closed for senseless bytes or limits */
-  uint64_t timeouts;            /* of requests and sessions */
+  uint64_t protocol_errors; /* connections closed for senseless bytes or limits */
+  uint64_t timeouts;        /* of requests and sessions */
   uint64_t auth_failures;
-  uint64_t udp_dropped;         /* packets that a full socket did not take */
+  uint64_t udp_dropped; /* packets that a full socket did not take */
   unsigned connections;
   unsigned sessions_reading, sessions_publishing;
 } RtspServerStats;

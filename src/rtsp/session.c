@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A session: its secret id, the transports of its tracks, what comes in for them, its signs of life. It lives and
- * dies with its connection. */
+/* A session: its secret id, the transports of its tracks, what comes in for them, its signs of life. It lives
+ * and dies with its connection. */
 #include "base/error.h"
 #include "base/log.h"
 #include "rtsp/server-private.h"
@@ -103,10 +103,15 @@ session_free (RtspSession *session, const char *reason, const GError *error)
          "%s ended: %s", session->publishing ? "publishing" : "playing", reason ? reason : "teardown");
   if (session->ingest) {
     g_autoptr (GError) why =
-        reason ? g_error_new (SLUICE_ERROR, SLUICE_ERROR_UNAVAILABLE, "the publisher is gone: %s", reason) : NULL;
+        reason ? g_error_new (SLUICE_ERROR, SLUICE_ERROR_UNAVAILABLE, "the publisher is gone: %s", reason)
+               : NULL;
     ingest_end (g_steal_pointer (&session->ingest), why);
   }
   reading_forget_backlog (session);
+  if (session->reader && session->delivery == DELIVERY_TCP && !c->closed) {
+    reader_queue_flush (c->queue);
+    connection_set_queue (c, NULL);
+  }
   if (session->reader)
     reader_free (session->reader, reason);
   if (session->multicast) {
@@ -215,7 +220,8 @@ setup_tcp (RtspSession *session, SessionTrack *track, RtspTransport *wish)
   for (unsigned channel = 0; !usable && channel < 254; channel += 2) {
     first = channel;
     second = channel + 1;
-    usable = channel_is_free (session, track->index, first) && channel_is_free (session, track->index, second);
+    usable =
+        channel_is_free (session, track->index, first) && channel_is_free (session, track->index, second);
   }
   track->channel[0] = wish->interleaved[0] = (uint8_t)first;
   track->channel[1] = wish->interleaved[1] = (uint8_t)second;
@@ -253,9 +259,11 @@ setup_multicast (RtspSession *session, SessionTrack *track, RtspTransport *wish,
   RtspConnection *c = session->c;
   g_autoptr (GError) error = NULL;
   if (!session->multicast)
-    session->multicast = multicast_acquire (c->server, stream, session->set, conn_local (c->conn), c->settings, &error);
+    session->multicast =
+        multicast_acquire (c->server, stream, session->set, conn_local (c->conn), c->settings, &error);
   if (!session->multicast) {
-    LOG (LOG_RTSP, LOG_WARNING, "multicast-failed", (&(LogFields){.stream = session->path}), "%s", error->message);
+    LOG (LOG_RTSP, LOG_WARNING, "multicast-failed", (&(LogFields){.stream = session->path}), "%s",
+         error->message);
     return false;
   }
   multicast_describe (session->multicast, track->index, wish);

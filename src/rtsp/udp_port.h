@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UDP of the RTSP server: a pair of sockets for RTP and RTCP on one I/O loop, shared by all sessions there.
  *
- * Sending: what all sessions push during one turn of the loop leaves in one sendmmsg(2) whose messages are GSO
- *          batches (UDP_SEGMENT) straight out of the shared slabs. Nothing blocks: what a full socket does not
+ * Sending: what all sessions push during one turn of the loop leaves in one sendmmsg(2) whose messages are
+ * GSO batches (UDP_SEGMENT) straight out of the shared slabs. Nothing blocks: what a full socket does not
  *          take is dropped and counted.
  * Receiving: packets are told apart by where they come from; unknown senders are ignored.
  * Everything on the loop. */
@@ -39,7 +39,7 @@ typedef struct {
 
 /* @min 0: any free ports. */
 UdpPort *udp_port_new (Loop *loop, uint16_t min, uint16_t max, atomic_uint_fast64_t *dropped, GError **error);
-void udp_port_free (UdpPort *port); /* NULL-safe; peers must be gone */
+void udp_port_free (UdpPort *port);             /* NULL-safe; peers must be gone */
 uint16_t udp_port_number (const UdpPort *port); /* of RTP; RTCP is the next */
 UdpSender *udp_port_sender (UdpPort *port, bool rtcp);
 

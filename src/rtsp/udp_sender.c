@@ -142,13 +142,12 @@ static void
 fill_message (const Piece *piece, struct mmsghdr *message, SegmentControl *control)
 {
   const Job *job = piece->job;
-  *message = (struct mmsghdr){
-      .msg_hdr = {
-          .msg_name = (void *)&job->to,
-          .msg_namelen = job->to_len,
-          .msg_iov = &job->batch->packets[piece->run.first],
-          .msg_iovlen = piece->run.count,
-      }};
+  *message = (struct mmsghdr){.msg_hdr = {
+                                  .msg_name = (void *)&job->to,
+                                  .msg_namelen = job->to_len,
+                                  .msg_iov = &job->batch->packets[piece->run.first],
+                                  .msg_iovlen = piece->run.count,
+                              }};
   if (piece->run.count == 1)
     return;
   memset (control, 0, sizeof *control);

@@ -25,6 +25,8 @@ struct ReaderQueue {
   bool skipping;
   int64_t slow_since_us; /* 0: not slow */
   ReaderQueueStats stats;
+  ReaderQueueSentFunc sent_func;
+  void *sent_data;
   uint8_t header[BATCH_MAX_PACKETS][BATCH_HEADER_BYTES]; /* of the batch being peeked, other channels only */
 };
 
@@ -76,6 +78,13 @@ reader_queue_set_channel (ReaderQueue *queue, unsigned track, uint8_t channel)
 {
   g_return_if_fail (track < TRACKS_MAX);
   queue->channels[track] = channel;
+}
+
+void
+reader_queue_set_sent_func (ReaderQueue *queue, ReaderQueueSentFunc func, void *data)
+{
+  queue->sent_func = func;
+  queue->sent_data = data;
 }
 
 static void
@@ -243,6 +252,8 @@ reader_queue_consume (ReaderQueue *queue, size_t n_bytes, int64_t now_us)
       queue->batch_bytes -= item->batch->n_bytes;
     else
       queue->control_bytes -= g_bytes_get_size (item->bytes);
+    if (item->batch && queue->sent_func)
+      queue->sent_func (queue->sent_data, item->batch, now_us);
     item_clear (item);
     queue->head = (queue->head + 1) % queue->capacity;
     queue->count--;
