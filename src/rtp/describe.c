@@ -41,7 +41,7 @@ static const RtpElements elements[CODEC_N] = {
 static const char *const not_fmtp[] = {
     "media",      "payload",          "clock-rate",    "encoding-name", "encoding-params",
     "ssrc",       "timestamp-offset", "seqnum-offset", "timestamp",     "seqnum",
-    "clock-base", "seqnum-base",      "ptime",         "maxptime",
+    "clock-base", "seqnum-base",      "ptime",         "maxptime",      "profile",
 };
 
 const RtpElements *

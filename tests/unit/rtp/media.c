@@ -11,8 +11,9 @@
 #define AUDIO(rate, channels)                                                                                \
   "audiotestsrc num-buffers=50 samplesperbuffer=960 ! audioconvert ! audioresample ! "                       \
   "audio/x-raw,rate=" #rate ",channels=" #channels " ! "
-#define X264 "x264enc threads=1 key-int-max=10 option-string=scenecut=0 "
-#define AVC  " ! h264parse config-interval=-1 ! video/x-h264,stream-format=avc,alignment=au"
+#define X264_OPTIONS(options) "x264enc threads=1 key-int-max=10 option-string=scenecut=0" options " "
+#define X264                  X264_OPTIONS ("")
+#define AVC                   " ! h264parse config-interval=-1 ! video/x-h264,stream-format=avc,alignment=au"
 
 const MediaKind media_kinds[] = {
     {CODEC_H264, "h264", "x264enc", VIDEO X264 "tune=zerolatency" AVC},
@@ -21,6 +22,8 @@ const MediaKind media_kinds[] = {
     {CODEC_H264, "h264-byte-stream", "x264enc",
      VIDEO X264 "aud=true ! video/x-h264,stream-format=byte-stream,alignment=au,profile=main"},
     {CODEC_H264, "h264-sliced", "x264enc", NOISE X264 "tune=zerolatency sliced-threads=true" AVC},
+    {CODEC_H264, "h264-open-gop", "x264enc", VIDEO X264_OPTIONS (":open-gop=1:bframes=2") AVC},
+    {CODEC_H264, "h264-intra-refresh", "x264enc", VIDEO X264_OPTIONS (":intra-refresh=1:bframes=0") AVC},
     {CODEC_H265, "h265", "x265enc",
      VIDEO "x265enc key-int-max=10 option-string=pools=1:bframes=3:scenecut=0:open-gop=0:log-level=none ! "
            "h265parse "
