@@ -19,6 +19,8 @@ struct Auth {
   PasswordHasher *hasher;
   Throttle *throttle;
   DigestNonces *nonces;
+  GMutex pending_lock; /* leaf: pending */
+  GHashTable *pending; /* credential being hashed -> GPtrArray of Check that wait for it */
   int warned_loopback; /* atomic */
 };
 
@@ -80,8 +82,10 @@ evaluate_password (Policy *policy, const AuthRequest *request, Verdict *verdict)
   if (strlen (password) > PASSWORD_MAX_BYTES)
     return;
   bool match = policy_plain_equal (policy, user, password);
-  if (!match && user && policy_is_hashed (user))
-    match = policy_was_verified (policy, user, password);
+  if (!match && user && policy_is_hashed (user)) {
+    g_autoptr (GBytes) credential = policy_credential (policy, user->name, password);
+    match = policy_was_verified (policy, credential);
+  }
   if (match) {
     permit (policy, request, user->permissions, user->name, verdict);
     return;
@@ -203,7 +207,7 @@ typedef struct {
   /* while a hash runs */
   NetAddress peer;
   char *claimed;
-  char *password;
+  GBytes *credential;
   bool decoy;
 } Check;
 
@@ -215,28 +219,87 @@ deliver (void *data)
     check->func (check->data, check->result, check->user);
   g_clear_object (&check->cancellable);
   policy_unref (check->policy);
-  if (check->password)
-    secret_wipe (check->password, strlen (check->password));
-  g_free (check->password);
+  g_clear_pointer (&check->credential, g_bytes_unref);
   g_free (check->claimed);
   g_free (check->user);
   g_free (check);
+}
+
+/* Each wrong one counts for its own peer; the first was counted when the hash began. */
+static void
+settle (Check *check, bool match, bool first)
+{
+  Throttle *throttle = check->auth->throttle;
+  if (match && !check->decoy) {
+    if (first)
+      throttle_forgive (throttle, &check->peer, check->claimed);
+    throttle_success (throttle, &check->peer, check->claimed);
+  } else {
+    check->result = AUTH_UNAUTHENTICATED;
+    g_clear_pointer (&check->user, g_free);
+    if (!first)
+      throttle_failure (throttle, &check->peer, check->claimed);
+  }
+  loop_post (check->loop, deliver, check);
 }
 
 /* On a hasher's thread. */
 static void
 finish_hash (void *data, bool match)
 {
-  Check *check = data;
-  if (match && !check->decoy) {
-    policy_remember_verified (check->policy, policy_find_user (check->policy, check->claimed),
-                              check->password);
-  } else {
-    check->result = AUTH_UNAUTHENTICATED;
-    g_clear_pointer (&check->user, g_free);
+  Check *first = data;
+  Auth *auth = first->auth;
+  if (match && !first->decoy)
+    policy_remember_verified (first->policy, first->credential);
+  g_autoptr (GPtrArray) checks = NULL;
+  g_mutex_lock (&auth->pending_lock);
+  g_hash_table_steal_extended (auth->pending, first->credential, NULL, (void **)&checks);
+  g_mutex_unlock (&auth->pending_lock);
+  for (unsigned i = 0; i < checks->len; i++)
+    settle (checks->pdata[i], match, i == 0);
+}
+
+/* True when the same credentials are being hashed already: @check waits for that. A hundred players that
+ * connect at once with one password cost one hash, and a guess sent a hundred times is one guess. */
+static bool
+join_pending (Auth *auth, Check *check)
+{
+  g_mutex_lock (&auth->pending_lock);
+  GPtrArray *checks = g_hash_table_lookup (auth->pending, check->credential);
+  bool joined = checks != NULL;
+  if (!joined) {
+    checks = g_ptr_array_new ();
+    g_hash_table_insert (auth->pending, check->credential, checks);
   }
-  account (check->auth, &check->peer, check->claimed, check->result);
-  loop_post (check->loop, deliver, check);
+  g_ptr_array_add (checks, check);
+  g_mutex_unlock (&auth->pending_lock);
+  return joined;
+}
+
+/* Counted as wrong until it proves right, or many guesses could be under way before the first one counts. */
+static void
+begin_hash (Auth *auth, const AuthRequest *request, const char *encoded, Check *check)
+{
+  const char *password = request->password ? request->password : "";
+  check->peer = *request->peer;
+  check->claimed = g_strdup (request->user);
+  check->credential = policy_credential (check->policy, request->user, password);
+  if (join_pending (auth, check))
+    return;
+  throttle_failure (auth->throttle, request->peer, request->user);
+  if (password_hasher_push (auth->hasher, encoded, password, finish_hash, check))
+    return;
+  throttle_forgive (auth->throttle, request->peer, request->user);
+  g_autoptr (GPtrArray) checks = NULL;
+  g_mutex_lock (&auth->pending_lock);
+  g_hash_table_steal_extended (auth->pending, check->credential, NULL, (void **)&checks);
+  g_mutex_unlock (&auth->pending_lock);
+  for (unsigned i = 0; i < checks->len; i++) {
+    Check *refused = checks->pdata[i];
+    refused->result = AUTH_THROTTLED;
+    g_clear_pointer (&refused->user, g_free);
+    loop_post (refused->loop, deliver, refused);
+  }
 }
 
 void
@@ -254,22 +317,13 @@ auth_check (Auth *auth, const AuthRequest *request, Loop *loop, GCancellable *ca
   Verdict verdict = evaluate (auth, check->policy, request, true);
   check->result = verdict.result;
   check->user = g_strdup (verdict.user);
+  check->decoy = verdict.decoy;
   if (verdict.hash) {
-    check->peer = *request->peer;
-    check->claimed = g_strdup (request->user);
-    check->password = g_strdup (request->password ? request->password : "");
-    check->decoy = verdict.decoy;
-    /* Counted as wrong until it proves right, or many guesses could be under way before the first one counts.
-     */
-    throttle_failure (auth->throttle, request->peer, request->user);
-    if (password_hasher_push (auth->hasher, verdict.hash, check->password, finish_hash, check))
-      return;
-    throttle_forgive (auth->throttle, request->peer, request->user);
-    check->result = AUTH_THROTTLED;
-    g_clear_pointer (&check->user, g_free);
-  } else if (has_credentials (request) && policy_has_rules (check->policy)) {
-    account (auth, request->peer, claimed_user (request), check->result);
+    begin_hash (auth, request, verdict.hash, check);
+    return;
   }
+  if (has_credentials (request) && policy_has_rules (check->policy))
+    account (auth, request->peer, claimed_user (request), check->result);
   loop_post (loop, deliver, check);
 }
 
@@ -300,6 +354,8 @@ auth_new (Settings *settings)
   auth->hasher = password_hasher_new ();
   auth->throttle = throttle_new (AUTH_FAILURES_PER_MINUTE, loop_now_us);
   auth->nonces = digest_nonces_new (loop_now_us);
+  g_mutex_init (&auth->pending_lock);
+  auth->pending = g_hash_table_new (g_bytes_hash, g_bytes_equal);
   return auth;
 }
 
@@ -309,6 +365,8 @@ auth_free (Auth *auth)
   if (!auth)
     return;
   password_hasher_free (auth->hasher);
+  g_hash_table_unref (auth->pending);
+  g_mutex_clear (&auth->pending_lock);
   digest_nonces_free (auth->nonces);
   throttle_free (auth->throttle);
   policy_unref (auth->policy);

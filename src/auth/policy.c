@@ -172,33 +172,31 @@ policy_plain_equal (const Policy *policy, const SettingsUser *user, const char *
   return secret_equal_text (&policy->key, usable ? user->password : "", password) && usable;
 }
 
-static GBytes *
-verified_key (const Policy *policy, const SettingsUser *user, const char *password)
+GBytes *
+policy_credential (const Policy *policy, const char *name, const char *password)
 {
   uint8_t digest[SECRET_BYTES];
   /* With its closing NUL the name cannot run into the password. */
-  secret_hmac (&policy->key, digest, user->name, strlen (user->name) + 1, password, strlen (password), NULL);
+  secret_hmac (&policy->key, digest, name, strlen (name) + 1, password, strlen (password), NULL);
   return g_bytes_new (digest, sizeof digest);
 }
 
 bool
-policy_was_verified (Policy *policy, const SettingsUser *user, const char *password)
+policy_was_verified (Policy *policy, GBytes *credential)
 {
-  g_autoptr (GBytes) key = verified_key (policy, user, password);
   g_mutex_lock (&policy->lock);
-  bool found = g_hash_table_contains (policy->verified, key);
+  bool found = g_hash_table_contains (policy->verified, credential);
   g_mutex_unlock (&policy->lock);
   return found;
 }
 
 void
-policy_remember_verified (Policy *policy, const SettingsUser *user, const char *password)
+policy_remember_verified (Policy *policy, GBytes *credential)
 {
-  GBytes *key = verified_key (policy, user, password);
   g_mutex_lock (&policy->lock);
   /* Only right passwords come here, one a user: the bound is for configurations with more users than that. */
   if (g_hash_table_size (policy->verified) >= POLICY_MAX_VERIFIED)
     g_hash_table_remove_all (policy->verified);
-  g_hash_table_add (policy->verified, key);
+  g_hash_table_add (policy->verified, g_bytes_ref (credential));
   g_mutex_unlock (&policy->lock);
 }

@@ -35,6 +35,8 @@ bool policy_is_hashed (const SettingsUser *user);
 /* False for users with a hash, and for @user NULL. */
 bool policy_plain_equal (const Policy *policy, const SettingsUser *user, const char *password);
 
-/* Passwords that argon2 has found right. */
-bool policy_was_verified (Policy *policy, const SettingsUser *user, const char *password);
-void policy_remember_verified (Policy *policy, const SettingsUser *user, const char *password);
+/* Keyed hash of a name and a password, different for every policy. (transfer full) */
+GBytes *policy_credential (const Policy *policy, const char *name, const char *password);
+/* Credentials that argon2 has found right. */
+bool policy_was_verified (Policy *policy, GBytes *credential);
+void policy_remember_verified (Policy *policy, GBytes *credential);

@@ -72,8 +72,8 @@ typedef enum {
 } ManagerOrigin;
 ManagerOrigin manager_stream_origin (Manager *manager, const char *id);
 const char *manager_origin_name (ManagerOrigin origin); /* "none", "file", "changed", "created"; static */
-/* The keys set at run time; a{sv}, empty when there are none. (transfer full) */
-GVariant *manager_stream_patch (Manager *manager, const char *id);
+/* Names of the keys set at run time; empty when there are none. (transfer full) */
+char **manager_stream_changed_keys (Manager *manager, const char *id);
 
 typedef struct {
   bool applied;
