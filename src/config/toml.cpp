@@ -42,57 +42,91 @@ struct Failure {
   unsigned line = 0;
 };
 
-/* The end of the string that starts at @at; the whole text when it has none. */
-size_t
-skip_string (std::string_view text, size_t at)
+bool
+is_ascii (char c)
 {
-  const char quote = text[at];
-  const bool multi = text.substr (at, 3) == std::string (3, quote);
-  for (at += multi ? 3 : 1; at < text.size (); at++) {
-    if (text[at] == '\\' && quote == '"')
-      at++;
-    else if (text[at] == '\n' && !multi)
-      return at;
-    else if (text[at] == quote && !multi)
-      return at + 1;
-    else if (text[at] == quote && text.substr (at, 3) == std::string (3, quote))
-      /* Up to two more quotes before the closing ones belong to the string. */
-      return std::min (text.find_first_not_of (quote, at), at + 5);
-  }
-  return text.size ();
+  return (unsigned char)c < 0x80;
 }
 
-/* toml++ limits how deep values are nested, but not dotted keys, whose tables it frees recursively: a line of
- * a hundred thousand dots would overflow the stack. */
-bool
-find_deep_key (std::string_view text, Failure &failure)
+/* Walks over a document before toml++ does, for what toml++ 3.3 does not take well:
+ * - It limits how deep values are nested, but not dotted keys, whose tables it frees recursively: a line of a
+ *   hundred thousand dots would overflow the stack.
+ * - Where it looks for white space, most characters beyond ASCII are undefined behavior (its
+ *   is_non_ascii_horizontal_whitespace). That is outside of strings and comments, where TOML has none of
+ * them, and after a backslash in a string. */
+class Scanner
 {
-  unsigned line = 1, n_dots = 0;
-  for (size_t at = 0; at < text.size ();) {
+public:
+  Scanner (std::string_view document, Failure &to) : text (document), failure (to)
+  {
+  }
+
+  bool
+  run ()
+  {
+    /* A byte order mark is fine. */
+    for (size_t at = text.substr (0, 3) == "\xef\xbb\xbf" ? 3 : 0;
+         at < text.size () && failure.reason.empty ();)
+      at = step (at);
+    return failure.reason.empty ();
+  }
+
+private:
+  std::string_view text;
+  Failure &failure;
+  unsigned line = 1;
+  unsigned n_dots = 0;
+
+  size_t
+  step (size_t at)
+  {
     const char c = text[at];
     if (c == '"' || c == '\'') {
-      const size_t end = skip_string (text, at);
-      line += (unsigned)std::count (text.begin () + at, text.begin () + std::min (end, text.size ()), '\n');
-      at = end;
-      continue;
+      const size_t end = skip_string (at);
+      line += (unsigned)std::count (text.begin () + at, text.begin () + end, '\n');
+      return end;
     }
-    if (c == '#') {
-      at = std::min (text.find ('\n', at), text.size ());
-      continue;
-    }
+    if (c == '#')
+      return std::min (text.find ('\n', at), text.size ());
+    if (!is_ascii (c))
+      failure = {"a character beyond ASCII outside of quotes", line};
     line += c == '\n';
     if (c == '.')
       n_dots++;
-    else if (std::strchr ("\n=,[]{}", c))
+    else if (c && std::strchr ("\n=,[]{}", c))
       n_dots = 0;
-    if (n_dots >= TOML_DEPTH_MAX) {
+    if (n_dots >= TOML_DEPTH_MAX)
       failure = {"nested deeper than " + std::to_string (TOML_DEPTH_MAX) + " levels", line};
-      return true;
-    }
-    at++;
+    return at + 1;
   }
-  return false;
-}
+
+  /* Where the string ends that starts at @at. */
+  size_t
+  skip_string (size_t at)
+  {
+    const char quote = text[at];
+    const std::string triple (3, quote);
+    const bool multi = text.substr (at, 3) == triple;
+    for (at += multi ? 3 : 1; at < text.size (); at++) {
+      if (text[at] == '\\' && quote == '"') {
+        const size_t next = text.find_first_not_of (" \t\n\v\f\r", at + 1);
+        if (next != text.npos && !is_ascii (text[next])) {
+          failure = {"a backslash before a character beyond ASCII", line};
+          return text.size ();
+        }
+        at++;
+      } else if (text[at] == '\n' && !multi) {
+        return at;
+      } else if (text[at] == quote && !multi) {
+        return at + 1;
+      } else if (text[at] == quote && text.substr (at, 3) == triple) {
+        /* Up to two more quotes before the closing ones belong to the string. */
+        return std::min ({text.find_first_not_of (quote, at), at + 5, text.size ()});
+      }
+    }
+    return text.size ();
+  }
+};
 
 NodePtr convert (const toml::node &value, const char *name, Failure &failure);
 
@@ -172,7 +206,7 @@ parse (std::string_view text, Failure &failure)
     failure = {"larger than " + std::to_string (TOML_BYTES_MAX) + " bytes", 0};
     return nullptr;
   }
-  if (find_deep_key (text, failure))
+  if (!Scanner (text, failure).run ())
     return nullptr;
   const toml::parse_result result = toml::parse (text);
   if (result.failed ()) {

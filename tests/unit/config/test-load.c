@@ -275,9 +275,25 @@ static const struct {
      "x.toml:2: streams.a.source: the environment has no variable NOT_THERE"},
     {"[streams.a]\ntitle = 'x${'\n", "x.toml:2: streams.a.title: \"${\" must be followed by *"},
     {"[streams.a]\ntitle = \"a\\u0000b\"\n", "x.toml:2: a string holds a NUL character"},
+    {"\n\xc3\xa4 = 1\n", "x.toml:2: a character beyond ASCII outside of quotes"},
+    {"a = 1\xe3\x80\x81\n", "x.toml:1: a character beyond ASCII outside of quotes"},
+    {"\na = \"\"\"x\\\n \xc3\xa4\"\"\"\n", "x.toml:2: a backslash before a character beyond ASCII"},
+    {"a = \"\xff\"\n", "x.toml:1: *"},
     {"[limits]\nmax_streams = 1\n[streams.a]\n[streams.b]\n",
      "x.toml:2: limits.max_streams: there are 2 streams *"},
 };
+
+static void
+test_text_beyond_ascii (void)
+{
+  g_autoptr (Settings) s =
+      load_good ("\xef\xbb\xbf# \xc3\xa4\r\n[streams.a]\r\ntitle = \"\xe3\x80\x81\xc3\xa4\"\r\n"
+                 "description = \"\"\"\n\xc3\xa4\"\"\"\"\"\n",
+                 NULL, NULL);
+  const StreamSettings *a = settings_find_stream (s, "a");
+  g_assert_cmpstr (a->title, ==, "\xe3\x80\x81\xc3\xa4");
+  g_assert_cmpstr (a->description, ==, "\xc3\xa4\"\"");
+}
 
 static void
 test_problems_of_files (void)
@@ -443,6 +459,7 @@ main (int argc, char **argv)
   g_test_add_func ("/load/environment-over-file-and-command-line-over-both",
                    test_environment_over_file_and_command_line_over_both);
   g_test_add_func ("/load/variables-in-strings", test_variables_in_strings);
+  g_test_add_func ("/load/text-beyond-ascii", test_text_beyond_ascii);
   g_test_add_func ("/load/problems-of-files", test_problems_of_files);
   g_test_add_func ("/load/problems-of-environment-and-command-line",
                    test_problems_of_environment_and_command_line);
