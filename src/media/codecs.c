@@ -8,16 +8,18 @@
 typedef struct {
   const char *caps;
   const char *elements[3]; /* the first that is there */
-  bool has_no_dts;
+  unsigned traits;
 } Container;
 
 static const Container containers[] = {
     {"video/quicktime; audio/x-m4a; application/x-3gp", {"qtdemux"}},
-    {"video/x-matroska; audio/x-matroska; video/webm; audio/webm", {"matroskademux"}, true},
+    {"video/x-matroska; audio/x-matroska; video/webm; audio/webm",
+     {"matroskademux"},
+     MEDIA_TRAIT_NO_DTS | MEDIA_TRAIT_FLAT_TIME},
     {"video/mpegts", {"tsdemux"}},
-    {"video/x-flv", {"flvdemux"}},
-    {"video/x-msvideo", {"avidemux"}, true},
-    {"application/ogg; audio/ogg; video/ogg", {"oggdemux"}, true},
+    {"video/x-flv", {"flvdemux"}, MEDIA_TRAIT_TWO_TRACKS},
+    {"video/x-msvideo", {"avidemux"}, MEDIA_TRAIT_NO_DTS},
+    {"application/ogg; audio/ogg; video/ogg", {"oggdemux"}},
     {"video/mpeg, mpegversion=(int){1, 2}, systemstream=(boolean)true; video/x-cdxa", {"mpegpsdemux"}},
     {"audio/x-wav", {"wavparse"}},
     {"application/x-id3", {"id3demux"}},
@@ -205,7 +207,7 @@ media_codecs_plug (const GstCaps *caps, const MediaEncoding *encoding, bool make
       continue;
     ret->demuxer = media_catalog_first (containers[i].elements, error);
     ret->kind = MEDIA_PLUG_DEMUXER;
-    ret->has_no_dts = containers[i].has_no_dts;
+    ret->traits = containers[i].traits;
     return ret->demuxer != NULL;
   }
   if (is_like (caps, "video/x-raw"))

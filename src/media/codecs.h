@@ -18,10 +18,17 @@ typedef struct {
 
 typedef enum { MEDIA_PLUG_NOTHING, MEDIA_PLUG_DEMUXER, MEDIA_PLUG_VIDEO, MEDIA_PLUG_AUDIO } MediaPlugKind;
 
+typedef enum {
+  MEDIA_TRAIT_NO_DTS = 1 << 0,    /* decoding times have to be made */
+  MEDIA_TRAIT_FLAT_TIME = 1 << 1, /* time stamps of all tracks count from one zero; its segments mislead */
+  MEDIA_TRAIT_TWO_TRACKS =
+      1 << 2, /* one of video and one of audio are all that it can have, though it waits for more */
+} MediaTrait;
+
 typedef struct {
   MediaPlugKind kind;
   const char *demuxer; /* static */
-  bool has_no_dts;     /* of this demuxer: decoding times have to be made */
+  unsigned traits;     /* of this demuxer: MediaTrait */
   char *chain;         /* of gst-launch: from the pad's caps to units; to be freed */
 } MediaPlug;
 

@@ -15,6 +15,7 @@ enum { DETECT_MS = 3000 };
 /* A track that is slow to show itself must not stop the demuxer; five seconds are more than DETECT_MS. */
 #define QUEUE "queue max-size-buffers=0 max-size-time=5000000000 max-size-bytes=33554432"
 
+#define MESSAGE_NEW_PAD "sluice-new-pad"
 #define MESSAGE_PAD     "sluice-pad"
 #define MESSAGE_NO_MORE "sluice-no-more-pads"
 #define MESSAGE_READY   "sluice-outlet-ready"
@@ -25,7 +26,8 @@ typedef struct {
   MediaPlugKind kind;
   GstElement *queue;
   GstElement *sink;
-  GstCaps *caps; /* under the lock; of its last unit */
+  bool has_segment; /* streaming thread */
+  GstCaps *caps;    /* under the lock; of its last unit */
 } Outlet;
 
 struct MediaGraph {
@@ -36,8 +38,9 @@ struct MediaGraph {
   guint bus_watch;
   guint detect_timer;
   GPtrArray *outlets;
-  unsigned pending; /* pads not plugged yet and elements that may show more of them */
-  bool has_no_dts;
+  unsigned pending_pads;     /* not plugged yet */
+  unsigned pending_elements; /* which may show more pads */
+  unsigned traits;           /* of all demuxers */
   bool announced;
   bool ended;
   GString *ignored; /* media types that we cannot stream */
@@ -119,6 +122,25 @@ on_new_sample (GstAppSink *sink, gpointer data)
   return GST_FLOW_OK;
 }
 
+/* matroskademux begins with a segment at the first time stamp it meets and corrects it when a lower one
+ * comes, without telling how the two belong together. Its time stamps count from one zero anyway: one segment
+ * from there is all that is let through. */
+static GstPadProbeReturn
+on_outlet_event (GstPad *pad, GstPadProbeInfo *info, gpointer data)
+{
+  Outlet *outlet = data;
+  GstSegment segment;
+  if (GST_EVENT_TYPE (GST_PAD_PROBE_INFO_EVENT (info)) != GST_EVENT_SEGMENT)
+    return GST_PAD_PROBE_OK;
+  if (outlet->has_segment)
+    return GST_PAD_PROBE_DROP;
+  outlet->has_segment = true;
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  gst_event_unref (GST_PAD_PROBE_INFO_EVENT (info));
+  GST_PAD_PROBE_INFO_DATA (info) = gst_event_new_segment (&segment);
+  return GST_PAD_PROBE_OK;
+}
+
 static void
 free_outlet (gpointer data)
 {
@@ -154,6 +176,9 @@ add_outlet (MediaGraph *graph, GstPad *pad, const MediaPlug *plug, GError **erro
   gst_app_sink_set_callbacks (GST_APP_SINK (outlet->sink), &callbacks, outlet, NULL);
   /* Priming samples and leading pictures lie before the segment; whoever plays decides about them. */
   gst_base_sink_set_drop_out_of_segment (GST_BASE_SINK (outlet->sink), FALSE);
+  g_autoptr (GstPad) queue_sink = gst_element_get_static_pad (outlet->queue, "sink");
+  if (graph->traits & MEDIA_TRAIT_FLAT_TIME)
+    gst_pad_add_probe (queue_sink, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_outlet_event, outlet, NULL);
   g_autoptr (GstPad) sink = gst_element_get_static_pad (bin, "sink");
   gst_element_sync_state_with_parent (bin);
   if (gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
@@ -194,17 +219,20 @@ block_pad (MediaGraph *graph, GstPad *pad)
 void
 media_graph_take_pad (MediaGraph *graph, GstPad *pad)
 {
-  graph->pending++;
+  graph->pending_pads++;
   block_pad (graph, pad);
 }
 
-/* Streaming thread. The element itself is pending until it says that there are no more. */
+/* Streaming thread. The element itself is pending until it says that there are no more, which it may do
+ * before the first data of a pad. */
 static void
 on_pad_added (GstElement *element, GstPad *pad, gpointer data)
 {
   MediaGraph *graph = data;
-  if (GST_PAD_IS_SRC (pad) && !gst_pad_is_linked (pad))
-    block_pad (graph, pad);
+  if (!GST_PAD_IS_SRC (pad) || gst_pad_is_linked (pad))
+    return;
+  post (graph->pipeline, GST_OBJECT (pad), MESSAGE_NEW_PAD);
+  block_pad (graph, pad);
 }
 
 static void
@@ -222,7 +250,7 @@ media_graph_take_element (MediaGraph *graph, GstElement *element)
     media_graph_take_pad (graph, pad);
     return;
   }
-  graph->pending++;
+  graph->pending_elements++;
   g_signal_connect (element, "pad-added", G_CALLBACK (on_pad_added), graph);
   g_signal_connect (element, "no-more-pads", G_CALLBACK (on_no_more_pads), graph);
 }
@@ -233,7 +261,7 @@ add_demuxer (MediaGraph *graph, GstPad *pad, const MediaPlug *plug, GError **err
   GstElement *demuxer = media_graph_add (graph, plug->demuxer, error);
   if (!demuxer)
     return false;
-  graph->has_no_dts = graph->has_no_dts || plug->has_no_dts;
+  graph->traits |= plug->traits;
   media_graph_take_element (graph, demuxer);
   g_autoptr (GstPad) sink = gst_element_get_static_pad (demuxer, "sink");
   if (gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
@@ -265,7 +293,7 @@ static bool
 plug_pad (MediaGraph *graph, GstPad *pad, const GstCaps *caps, GError **error)
 {
   MediaPlug plug = {.kind = MEDIA_PLUG_NOTHING};
-  if (caps && !media_codecs_plug (caps, &graph->encoding, graph->has_no_dts, &plug, error))
+  if (caps && !media_codecs_plug (caps, &graph->encoding, graph->traits & MEDIA_TRAIT_NO_DTS, &plug, error))
     return false;
   g_autofree char *chain = plug.chain;
   if (plug.kind == MEDIA_PLUG_DEMUXER)
@@ -310,7 +338,7 @@ on_detect_timer (gpointer data)
   MediaGraph *graph = data;
   graph->detect_timer = 0;
   fprintf (stderr, "<5>%u of %u tracks have shown themselves within %d ms; the others are left out\n",
-           count_ready (graph), graph->outlets->len + graph->pending, DETECT_MS);
+           count_ready (graph), graph->outlets->len + graph->pending_pads, DETECT_MS);
   announce (graph);
   return G_SOURCE_REMOVE;
 }
@@ -324,15 +352,28 @@ end_without_track (MediaGraph *graph)
   end (graph, error);
 }
 
+/* No more pads can come. */
+static bool
+is_complete (MediaGraph *graph)
+{
+  bool has[2] = {false, false};
+  if (graph->pending_pads > 0)
+    return false;
+  for (guint i = 0; i < graph->outlets->len; i++)
+    has[((Outlet *)g_ptr_array_index (graph->outlets, i))->kind == MEDIA_PLUG_VIDEO] = true;
+  return graph->pending_elements == 0 || ((graph->traits & MEDIA_TRAIT_TWO_TRACKS) && has[0] && has[1]);
+}
+
 static void
 check_ready (MediaGraph *graph)
 {
   unsigned n_ready = count_ready (graph);
   if (graph->announced || graph->ended)
     return;
-  if (graph->pending == 0 && graph->outlets->len == 0) {
+  bool complete = is_complete (graph);
+  if (complete && graph->outlets->len == 0) {
     end_without_track (graph);
-  } else if (graph->pending == 0 && n_ready == graph->outlets->len) {
+  } else if (complete && n_ready == graph->outlets->len) {
     announce (graph);
   } else if (n_ready > 0 && graph->detect_timer == 0) {
     graph->detect_timer = g_timeout_add (DETECT_MS, on_detect_timer, graph);
@@ -347,6 +388,7 @@ take_pad_message (MediaGraph *graph, GstPad *pad)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GstElement) parent = gst_pad_get_parent_element (pad);
+  graph->pending_pads--;
   if (!parent)
     return; /* went away again */
   g_autoptr (GstCaps) caps = gst_pad_get_current_caps (pad);
@@ -354,19 +396,18 @@ take_pad_message (MediaGraph *graph, GstPad *pad)
     end (graph, error);
     return;
   }
-  GstPadTemplate *template = GST_PAD_PAD_TEMPLATE (pad);
-  if (!template || GST_PAD_TEMPLATE_PRESENCE (template) != GST_PAD_SOMETIMES)
-    graph->pending--;
   gst_pad_remove_probe (pad, GPOINTER_TO_SIZE (g_object_get_data (G_OBJECT (pad), "sluice-probe")));
 }
 
 static void
 take_application_message (MediaGraph *graph, GstMessage *message)
 {
-  if (gst_message_has_name (message, MESSAGE_PAD))
+  if (gst_message_has_name (message, MESSAGE_NEW_PAD))
+    graph->pending_pads++;
+  else if (gst_message_has_name (message, MESSAGE_PAD))
     take_pad_message (graph, GST_PAD (GST_MESSAGE_SRC (message)));
-  else if (gst_message_has_name (message, MESSAGE_NO_MORE) && graph->pending > 0)
-    graph->pending--;
+  else if (gst_message_has_name (message, MESSAGE_NO_MORE) && graph->pending_elements > 0)
+    graph->pending_elements--;
   if (!graph->ended)
     check_ready (graph);
 }

@@ -22,6 +22,7 @@ typedef struct {
   GstCaps *caps;
   int64_t last_pts;   /* on our time line */
   int64_t last_delta; /* between two units, where a unit tells no duration */
+  int64_t from, to;   /* lowest and highest time of this round, in decoding order */
 } PlayerTrack;
 
 struct MediaPlayer {
@@ -39,9 +40,7 @@ struct MediaPlayer {
   int track_of[WORKER_TRACKS_MAX]; /* by outlet; -1: left out. Set before the graph is opened */
   GMutex lock;                     /* leaf: everything below; graphs' threads come and go */
   PlayerTrack tracks[WORKER_TRACKS_MAX];
-  int64_t offset;     /* of this graph's running times to our time line */
-  int64_t round_from; /* lowest and highest time of this round, decoding order */
-  int64_t round_to;
+  int64_t offset; /* of this graph's running times to our time line */
   bool anchored;
   int64_t anchor_time; /* a point of our time line ... */
   int64_t anchor_us;   /* ... on the monotonic clock ... */
@@ -78,8 +77,8 @@ place_unit (MediaPlayer *player, PlayerTrack *track, const MediaUnit *unit, Work
     track->last_delta = ret->pts - track->last_pts;
   track->last_pts = ret->pts;
   int64_t time = ret->dts >= 0 ? ret->dts : ret->pts;
-  player->round_from = MIN (player->round_from, time);
-  player->round_to = MAX (player->round_to, time + track->last_delta);
+  track->from = MIN (track->from, time);
+  track->to = MAX (track->to, time + track->last_delta);
   return true;
 }
 
@@ -227,16 +226,29 @@ unexpected_end (MediaPlayer *player)
   }
 }
 
+/* Of the longest track; each counted by itself, since one may begin earlier than another. */
+static int64_t
+round_length (MediaPlayer *player)
+{
+  int64_t longest = 0;
+  for (unsigned i = 0; i < player->n_tracks; i++) {
+    if (player->tracks[i].to > player->tracks[i].from)
+      longest = MAX (longest, player->tracks[i].to - player->tracks[i].from);
+  }
+  return longest;
+}
+
 static void
 end_round (MediaPlayer *player)
 {
   g_autoptr (GError) error = g_steal_pointer (&player->end);
   bool once_more = !error && player->loop && player->n_tracks > 0;
-  if (once_more && player->round_to <= player->round_from)
+  int64_t length = once_more ? round_length (player) : 0;
+  if (once_more && length <= 0)
     error =
         g_error_new (SLUICE_ERROR, SLUICE_ERROR_UNSUPPORTED, "the file has no duration and cannot be looped");
   else if (once_more) {
-    player->offset += player->round_to - player->round_from;
+    player->offset += length;
     g_clear_pointer (&player->graph, media_graph_free);
     start_round (player);
     return;
@@ -271,8 +283,10 @@ start_round (MediaPlayer *player)
   MediaEncoding encoding;
   MediaBuild build = {player->url, player->tls_verify, player->connect_timeout_ms, player->username,
                       player->password};
-  player->round_from = G_MAXINT64;
-  player->round_to = G_MININT64;
+  for (unsigned i = 0; i < WORKER_TRACKS_MAX; i++) {
+    player->tracks[i].from = G_MAXINT64;
+    player->tracks[i].to = G_MININT64;
+  }
   media_build_encoding (player->url, &encoding);
   player->graph = media_graph_new (&encoding, &graph_ops, player);
   if (media_build (player->graph, &build, &error)) {
