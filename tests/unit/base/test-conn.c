@@ -431,13 +431,19 @@ test_handshake_timeout (Fixture *f, gconstpointer data)
 }
 
 static void
+write_nonsense (void *data)
+{
+  static const char text[] = "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n";
+  write_bytes (data, (const uint8_t *)text, strlen (text));
+}
+
+static void
 test_not_tls (Fixture *f, gconstpointer data)
 {
   /* A plain client at a TLS server. */
   dial (f, "127.0.0.1", NULL);
   WAIT_FOR (&f->client, f->client.connected == 1);
-  loop_call (f->client.loop, write_hello, &f->client);
-  loop_call (f->client.loop, write_hello, &f->client);
+  loop_call (f->client.loop, write_nonsense, &f->client);
   WAIT_FOR (&f->server, f->server.closed == 1);
   g_assert_error (f->server.error, SLUICE_ERROR, SLUICE_ERROR_PROTOCOL);
 }
