@@ -249,9 +249,13 @@ bind_once (const NetAddress *address, int type, int *ret_fd)
     return errno;
   if (address->sa.sa_family == AF_INET6)
     set_option (fd, IPPROTO_IPV6, IPV6_V6ONLY, !is_wildcard6 (address));
-  /* A restarted server gets its port at once; several receivers share a multicast port. */
-  if (type == SOCK_STREAM || net_address_is_multicast (address))
+  /* A restarted server gets its port at once; several receivers share a multicast port, and those of GLib set
+   * the other option only. */
+  bool multicast = net_address_is_multicast (address);
+  if (type == SOCK_STREAM || multicast)
     set_option (fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (multicast)
+    set_option (fd, SOL_SOCKET, SO_REUSEPORT, 1);
   if (bind (fd, &address->sa, address->len) < 0) {
     int failure = errno;
     close (fd);
