@@ -7,6 +7,7 @@
 #include "rtp/chain.h"
 #include "rtp/describe.h"
 #include "rtp/dts.h"
+#include "rtp/guard.h"
 #include "rtp/payload.h"
 #include "stream/rtp_header.h"
 #include "stream/sps.h"
@@ -34,7 +35,8 @@ struct Bridge {
   /* Depayloader. */
   uint32_t clock_rate;
   bool started;
-  bool lost; /* packets, since the last unit */
+  bool lost;       /* packets, since the last unit */
+  bool waits_mark; /* rtpmp4adepay passes the first packets on unread, up to one with a marker */
   uint16_t next_sequence;
   int64_t first_time; /* RTP time, unwrapped */
   int64_t time;
@@ -204,6 +206,14 @@ complete_unit (Bridge *bridge, GstBuffer *unit)
 }
 
 static void
+drop_units (Bridge *bridge)
+{
+  GstBuffer *unit;
+  while ((unit = chain_pull (bridge->chain)))
+    gst_buffer_unref (unit);
+}
+
+static void
 hand_on_units (Bridge *bridge)
 {
   GstBuffer *unit;
@@ -239,10 +249,8 @@ push_packet (Bridge *bridge, const uint8_t *bytes, size_t n_bytes, int64_t arriv
              GDestroyNotify unref)
 {
   RtpHeader header;
-  /* rtpmp4vdepay (all up to 1.26) takes 0 bytes out of its adapter for an empty payload: a critical warning.
-   */
   if (!rtp_header_parse (bytes, n_bytes, &header) ||
-      (header.payload_bytes == 0 && bridge->codec == CODEC_MPEG4)) {
+      !guard_payload (bridge->codec, bytes + header.payload_offset, header.payload_bytes)) {
     if (unref)
       unref (keep_alive);
     return;
@@ -254,6 +262,10 @@ push_packet (Bridge *bridge, const uint8_t *bytes, size_t n_bytes, int64_t arriv
                                                    n_bytes, keep_alive, unref);
   GST_BUFFER_PTS (buffer) = pts_from_rtp_time (bridge, header.timestamp);
   chain_push (bridge->chain, buffer);
+  if (bridge->waits_mark) {
+    drop_units (bridge);
+    bridge->waits_mark = !header.marker;
+  }
   hand_on_units (bridge);
 }
 
@@ -281,6 +293,12 @@ new_payloader (const TrackSpec *spec, uint32_t ssrc, BridgePacketFunc func, void
 }
 
 static bool
+is_latm (const TrackSpec *spec)
+{
+  return spec->encoding_name && g_ascii_strcasecmp (spec->encoding_name, "MP4A-LATM") == 0;
+}
+
+static bool
 make_depayloaders (const TrackSpec *spec, GstElement **ret, unsigned *ret_n, GError **error)
 {
   const RtpElements *names = rtp_elements (spec->codec);
@@ -289,8 +307,7 @@ make_depayloaders (const TrackSpec *spec, GstElement **ret, unsigned *ret_n, GEr
                  spec->encoding_name ? spec->encoding_name : "this codec");
     return false;
   }
-  bool is_latm = spec->encoding_name && g_ascii_strcasecmp (spec->encoding_name, "MP4A-LATM") == 0;
-  ret[0] = rtp_make_element (is_latm ? "rtpmp4adepay" : names->depayloader, names->rtp_package, error);
+  ret[0] = rtp_make_element (is_latm (spec) ? "rtpmp4adepay" : names->depayloader, names->rtp_package, error);
   if (!ret[0])
     return false;
   *ret_n = 1;
@@ -328,6 +345,7 @@ new_depayloader (const TrackSpec *spec, BridgeUnitFunc func, void *data, GError 
   bridge->clock_rate = spec->clock_rate;
   bridge->frame_duration = FRAME_DURATION_UNKNOWN;
   bridge->last_pts = PTS_START;
+  bridge->waits_mark = is_latm (spec);
   dts_set_depth (&bridge->dts, -1);
   return bridge;
 }

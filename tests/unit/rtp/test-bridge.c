@@ -2,6 +2,7 @@
 /* Real media through the payloading bridge, the inspectors and the depayloading bridge. */
 #include "media.h"
 #include "rtp/bridge.h"
+#include "rtp/chain.h"
 #include "rtp/describe.h"
 #include "stream/inspect.h"
 #include "stream/rtp_header.h"
@@ -430,6 +431,150 @@ test_truncation (gconstpointer data)
   rtp_bridge_ops ()->free (bridge);
 }
 
+/* Real packets with random damage: bytes, length, sequence, time, marker. Criticals are fatal in tests. */
+static void
+test_damage (gconstpointer data)
+{
+  enum { ROUNDS = 4000 };
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  trip_payload (&trip);
+  Bridge *bridge = make_depayloader (&trip);
+  for (unsigned i = 0; i < ROUNDS; i++) {
+    Packet *packet = &g_array_index (trip.packets, Packet, i % trip.packets->len);
+    size_t n_bytes = g_bytes_get_size (packet->bytes);
+    g_autofree uint8_t *bytes = g_memdup2 (g_bytes_get_data (packet->bytes, NULL), n_bytes);
+    for (int flips = g_test_rand_int_range (0, 4); flips > 0; flips--) {
+      /* Mostly where headers are. */
+      int range = g_test_rand_int_range (0, 4) ? MIN ((int)n_bytes, 32) : (int)n_bytes;
+      bytes[g_test_rand_int_range (0, range)] = (uint8_t)g_test_rand_int ();
+    }
+    if (g_test_rand_int_range (0, 4) == 0)
+      n_bytes = (size_t)g_test_rand_int_range (0, (int)n_bytes + 1);
+    push_bytes (&trip, bridge, bytes, n_bytes);
+    g_ptr_array_set_size (trip.units, 0);
+  }
+  rtp_bridge_ops ()->free (bridge);
+}
+
+static void
+push_packets (Trip *trip, Bridge *bridge, uint32_t time_offset)
+{
+  for (unsigned i = 0; i < trip->packets->len; i++) {
+    Packet *packet = &g_array_index (trip->packets, Packet, i);
+    size_t n_bytes = g_bytes_get_size (packet->bytes);
+    g_autofree uint8_t *bytes = g_memdup2 (g_bytes_get_data (packet->bytes, NULL), n_bytes);
+    rtp_header_rewrite (bytes, packet->header.payload_type, packet->header.sequence,
+                        packet->header.timestamp + time_offset, SSRC);
+    push_bytes (trip, bridge, bytes, n_bytes);
+  }
+}
+
+/* The RTP time wraps in the middle; frames are reordered over the wrap. */
+static void
+test_time_wraps (void)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, &media_kinds[1]))
+    return;
+  trip_payload (&trip);
+  uint32_t middle = g_array_index (trip.packets, Packet, trip.packets->len / 2).header.timestamp;
+  Bridge *bridge = make_depayloader (&trip);
+  push_packets (&trip, bridge, 0u - middle);
+  rtp_bridge_ops ()->free (bridge);
+  assert_same_units (&trip);
+  uint32_t first = g_array_index (trip.packets, Packet, 0).header.timestamp - middle;
+  for (unsigned i = 0; i < trip.units->len; i++) {
+    GstBuffer *unit = g_ptr_array_index (trip.units, i);
+    uint64_t ticks = gst_util_uint64_scale_round (GST_BUFFER_PTS (unit) - GST_SECOND, 90000, GST_SECOND);
+    g_assert_cmpuint (GST_BUFFER_OFFSET (unit), ==, (uint64_t)first + ticks);
+  }
+}
+
+/* Many cameras send parameter sets in the stream only. */
+static void
+test_no_parameter_sets_in_sdp (void)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, &media_kinds[0]))
+    return;
+  trip_payload (&trip);
+  g_clear_pointer (&trip.spec.fmtp, g_free);
+  trip_depayload (&trip, 0);
+  assert_same_units (&trip);
+  g_assert_true (gst_structure_has_field (gst_caps_get_structure (trip.caps, 0), "codec_data"));
+}
+
+static void
+test_caps_change (void)
+{
+  static const MediaKind small = {
+      CODEC_H264, "small", "x264enc",
+      "videotestsrc num-buffers=20 ! video/x-raw,format=I420,width=160,height=96,framerate=25/1 ! x264enc "
+      "threads=1 "
+      "tune=zerolatency ! h264parse config-interval=-1 ! video/x-h264,stream-format=avc,alignment=au"};
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, &media_kinds[0]))
+    return;
+  Bridge *bridge = rtp_bridge_ops ()->new_payloader (&trip.spec, SSRC, on_packet, &trip, NULL);
+  g_autoptr (Media) other = media_make (&small);
+  for (unsigned i = 0; i < 20; i++)
+    rtp_bridge_ops ()->push_unit (bridge, gst_buffer_ref (g_ptr_array_index (trip.media->units, i)), NULL);
+  for (unsigned i = 0; i < other->units->len; i++) {
+    GstBuffer *unit = gst_buffer_copy (g_ptr_array_index (other->units, i));
+    GST_BUFFER_PTS (unit) += 800 * GST_MSECOND;
+    rtp_bridge_ops ()->push_unit (bridge, unit, i == 0 ? other->caps : NULL);
+  }
+  rtp_bridge_ops ()->free (bridge);
+  trip_depayload (&trip, 0);
+  int width = 0;
+  g_assert_true (gst_structure_get_int (gst_caps_get_structure (trip.caps, 0), "width", &width));
+  g_assert_cmpint (width, ==, 160);
+  g_assert_cmpuint (trip.units->len, ==, 20 + other->units->len);
+}
+
+/* RFC 6416 audio (MP4A-LATM) is AAC, too; nobody pays it out but old cameras. */
+static void
+test_latm (void)
+{
+  const MediaKind *kind = media_kinds;
+  while (kind->codec != CODEC_AAC)
+    kind++;
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, kind))
+    return;
+  GstElement *payloader = rtp_make_element ("rtpmp4apay", "gstreamer1.0-plugins-good", NULL);
+  g_autoptr (Chain) chain = chain_new (&payloader, 1, "application/x-rtp", NULL);
+  g_assert_true (chain_set_caps (chain, trip.media->caps));
+  g_autoptr (GstCaps) caps = chain_dup_latest_caps (chain);
+  const char *config = gst_structure_get_string (gst_caps_get_structure (caps, 0), "config");
+  track_spec_clear (&trip.spec);
+  trip.spec = (TrackSpec){.kind = TRACK_AUDIO,
+                          .codec = CODEC_AAC,
+                          .payload_type = 96,
+                          .clock_rate = 48000,
+                          .channels = 2,
+                          .media = g_strdup ("audio"),
+                          .encoding_name = g_strdup ("MP4A-LATM"),
+                          .fmtp = g_strdup_printf ("cpresent=0;config=%s", config)};
+  for (unsigned i = 0; i < trip.media->units->len; i++) {
+    g_assert_cmpint (chain_push (chain, gst_buffer_ref (g_ptr_array_index (trip.media->units, i))), ==,
+                     GST_FLOW_OK);
+    GstBuffer *buffer;
+    while ((buffer = chain_pull (chain))) {
+      GstMapInfo map;
+      gst_buffer_map (buffer, &map, GST_MAP_READ);
+      on_packet (&trip, map.data, map.size, true);
+      gst_buffer_unmap (buffer, &map);
+      gst_buffer_unref (buffer);
+    }
+  }
+  trip_depayload (&trip, 0);
+  g_ptr_array_remove_index (trip.media->units, 0);
+  assert_same_units (&trip);
+}
+
 typedef struct {
   Bridge *bridge;
   unsigned calls;
@@ -505,9 +650,13 @@ main (int argc, char **argv)
   add_tests ("inspector", test_inspector);
   add_tests ("loss", test_loss);
   add_tests ("truncation", test_truncation);
+  add_tests ("damage", test_damage);
+  g_test_add_func ("/rtp/bridge/time-wraps", test_time_wraps);
+  g_test_add_func ("/rtp/bridge/no-parameter-sets-in-sdp", test_no_parameter_sets_in_sdp);
+  g_test_add_func ("/rtp/bridge/caps-change", test_caps_change);
+  g_test_add_func ("/rtp/bridge/latm", test_latm);
   g_test_add_func ("/rtp/bridge/free-in-callback", test_free_in_callback);
   g_test_add_func ("/rtp/bridge/missing-element-is-named", test_missing_element_is_named);
   g_test_add_func ("/rtp/bridge/av1-without-its-elements", test_av1_without_its_elements);
-  int status = g_test_run ();
-  return status;
+  return g_test_run ();
 }
