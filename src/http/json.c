@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* json-glib recurses once a level and takes NUL bytes, comments and single words in its stride; a look at the
+/* json-glib recurses once a level and takes comments and what follows the object in its stride; a look at the
  * brackets comes first, so that a peer cannot choose how deep our stack gets. */
 #include "http/json.h"
 
@@ -9,10 +9,19 @@
 #include <string.h>
 
 static bool
+refuse_character (char c, GError **error)
+{
+  g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT, "the body is not JSON: unexpected \"%c\"",
+               g_ascii_isprint (c) ? c : '?');
+  return false;
+}
+
+static bool
 check_shape (const char *bytes, size_t n_bytes, GError **error)
 {
   unsigned depth = 0;
   bool in_string = false;
+  bool ended = false;
   for (size_t i = 0; i < n_bytes; i++) {
     char c = bytes[i];
     if (in_string) {
@@ -20,21 +29,20 @@ check_shape (const char *bytes, size_t n_bytes, GError **error)
         i++;
       else if (c == '"')
         in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '/' || c == '#' || c == '\'') {
-      g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT,
-                   "the body is not JSON: unexpected character \"%c\"", c);
-      return false;
-    } else if (c == '{' || c == '[') {
-      if (++depth > HTTP_JSON_DEPTH_MAX) {
-        g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT,
-                     "the body is nested deeper than %d levels", HTTP_JSON_DEPTH_MAX);
-        return false;
-      }
-    } else if ((c == '}' || c == ']') && depth > 0) {
-      depth--;
+      continue;
     }
+    bool opens = c == '{' || c == '[';
+    bool closes = c == '}' || c == ']';
+    if (c == '/' || c == '#' || c == '\'' || (closes && depth == 0) || (ended && !g_ascii_isspace (c)))
+      return refuse_character (c, error);
+    if (opens && ++depth > HTTP_JSON_DEPTH_MAX) {
+      g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT,
+                   "the body is nested deeper than %d levels", HTTP_JSON_DEPTH_MAX);
+      return false;
+    }
+    if (closes)
+      ended = --depth == 0;
+    in_string = c == '"';
   }
   return true;
 }
