@@ -32,6 +32,7 @@ manager_entry_free (void *data)
   ManagerEntry *entry = data;
   state_stream_clear (&entry->record);
   json_object_unref (entry->patch);
+  stream_settings_unref (entry->settings);
   g_free (entry);
 }
 
@@ -82,22 +83,15 @@ manager_build (Manager *manager, const Settings *file, const char *id, JsonObjec
   return problems->len == before ? g_steal_pointer (&settings) : NULL;
 }
 
-static StreamSettings *
-build_stored (Manager *manager, const ManagerEntry *entry, bool warn)
+static void
+warn_left_out (Manager *manager, const char *id, GPtrArray *problems)
 {
-  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
-  StreamSettings *settings = manager_build (manager, manager->file, entry->record.id, entry->patch, problems);
-  if (settings || !warn)
-    return settings;
   g_ptr_array_add (problems, NULL);
   g_autofree char *text = g_strjoinv ("; ", (char **)problems->pdata);
-  g_autofree char *message =
-      g_strdup_printf ("what was set at run time for stream %s does not fit any more and is left out: %s",
-                       entry->record.id, text);
-  LOG (LOG_CONTROL, LOG_WARNING, "stored-change-left-out", (&(LogFields){.stream = entry->record.id}), "%s",
-       message);
-  journal_add (manager->options.journal, "system.warning", entry->record.id, message, NULL);
-  return NULL;
+  g_autofree char *message = g_strdup_printf (
+      "what was set at run time for stream %s does not fit any more and is left out: %s", id, text);
+  LOG (LOG_CONTROL, LOG_WARNING, "stored-change-left-out", (&(LogFields){.stream = id}), "%s", message);
+  journal_add (manager->options.journal, "system.warning", id, message, NULL);
 }
 
 static void
@@ -111,44 +105,58 @@ index_file_streams (Manager *manager)
 }
 
 static void
-patch_file_streams (Manager *manager, Settings *applied, bool warn)
+build_entries (Manager *manager)
+{
+  GHashTableIter iter;
+  ManagerEntry *entry;
+  g_hash_table_iter_init (&iter, manager->entries);
+  while (g_hash_table_iter_next (&iter, NULL, (void **)&entry)) {
+    g_clear_pointer (&entry->settings, stream_settings_unref);
+    if (!entry->record.created && !g_hash_table_contains (manager->file_streams, entry->record.id))
+      continue;
+    g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+    entry->settings = manager_build (manager, manager->file, entry->record.id, entry->patch, problems);
+    if (!entry->settings)
+      warn_left_out (manager, entry->record.id, problems);
+  }
+}
+
+static void
+patch_file_streams (Manager *manager, Settings *applied)
 {
   for (unsigned i = 0; i < applied->streams->len; i++) {
     StreamSettings *stream = applied->streams->pdata[i];
     const ManagerEntry *entry = g_hash_table_lookup (manager->entries, stream->name);
-    StreamSettings *patched =
-        entry && json_object_get_size (entry->patch) > 0 ? build_stored (manager, entry, warn) : NULL;
-    if (patched) {
-      applied->streams->pdata[i] = patched;
+    if (entry && entry->settings) {
+      applied->streams->pdata[i] = stream_settings_ref (entry->settings);
       stream_settings_unref (stream);
     }
   }
 }
 
 static void
-add_created (Manager *manager, Settings *effective, bool warn)
+add_created (Manager *manager, Settings *effective)
 {
   GHashTableIter iter;
   const char *id;
   const ManagerEntry *entry;
   g_hash_table_iter_init (&iter, manager->entries);
-  while (g_hash_table_iter_next (&iter, (void **)&id, (void **)&entry)) {
-    if (!entry->record.created || g_hash_table_contains (manager->file_streams, id))
-      continue;
-    StreamSettings *settings = build_stored (manager, entry, warn);
-    if (settings)
-      g_ptr_array_add (effective->streams, settings);
-  }
+  while (g_hash_table_iter_next (&iter, (void **)&id, (void **)&entry))
+    if (entry->settings && !g_hash_table_contains (manager->file_streams, id))
+      g_ptr_array_add (effective->streams, stream_settings_ref (entry->settings));
 }
 
 void
-manager_rebuild (Manager *manager, bool warn)
+manager_rebuild (Manager *manager, bool new_file)
 {
-  index_file_streams (manager);
+  if (new_file) {
+    index_file_streams (manager);
+    build_entries (manager);
+  }
   Settings *applied = settings_copy (manager->file);
-  patch_file_streams (manager, applied, warn);
+  patch_file_streams (manager, applied);
   Settings *effective = settings_copy (applied);
-  add_created (manager, effective, warn);
+  add_created (manager, effective);
 
   settings_unref (manager->applied);
   manager->applied = applied;

@@ -22,6 +22,7 @@ typedef struct {
   ManagerEntry *next;       /* what the state holds afterwards; NULL: nothing */
   StreamSettings *settings; /* new ones for the registry, or NULL */
   bool store;               /* the state is touched at all */
+  Settings *planned_on;     /* the file that @settings were laid over */
 } Change;
 
 #define REFUSE(change, code, ...)                                                                            \
@@ -71,6 +72,8 @@ plan_record (Change *change, bool created, bool stopped, JsonObject *patch)
                         .created_unix_us = old ? old->record.created_unix_us : now,
                         .updated_unix_us = now};
   change->next = manager_entry_new (&record, patch);
+  StreamSettings *settings = change->settings ? change->settings : old ? old->settings : NULL;
+  change->next->settings = settings ? stream_settings_ref (settings) : NULL;
 }
 
 /* Lays the request over @old's keys. */
@@ -79,13 +82,10 @@ plan_settings (Change *change, const ManagerEntry *old, bool created)
 {
   Manager *manager = change->manager;
   g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
-  /* What the request is read against: the settings as they are. Keys kept from before may not fit the file
-   * any more; then the request is read against what the file says. */
+  /* What the request is read against. Keys kept from before may not fit the file any more; then it is what
+   * the file says. */
   g_autoptr (StreamSettings) current =
-      old ? manager_build (manager, manager->file, change->id, old->patch, problems) : NULL;
-  g_ptr_array_set_size (problems, 0);
-  if (!current)
-    current = manager_base (manager->file, change->id);
+      old && old->settings ? stream_settings_ref (old->settings) : manager_base (manager->file, change->id);
   g_autoptr (JsonObject) patch = patch_merge (old ? old->patch : NULL, change->request, current, problems);
   if (patch)
     change->settings = manager_build (manager, manager->file, change->id, patch, problems);
@@ -217,28 +217,54 @@ apply_to_registry (Change *change, GError **error)
   return true;
 }
 
-static void
-replace_entry (Manager *manager, const char *id, ManagerEntry *next)
+static ManagerEntry *
+steal_entry (Change *change)
 {
-  g_hash_table_remove (manager->entries, id);
-  if (next)
-    g_hash_table_insert (manager->entries, next->record.id, next);
+  void *entry = NULL;
+  g_hash_table_steal_extended (change->manager->entries, change->id, NULL, &entry);
+  return entry;
 }
 
-/* The registry refused what was planned well: the world has changed while the disk was busy. */
 static void
-take_back (Change *change, ManagerEntry *old)
+put_entry (Manager *manager, ManagerEntry *entry)
 {
-  Manager *manager = change->manager;
-  State *state = manager->options.state;
-  replace_entry (manager, change->id, old);
-  manager_rebuild (manager, false);
-  if (!change->store || !state)
+  if (entry)
+    g_hash_table_insert (manager->entries, entry->record.id, entry);
+}
+
+static void
+restore_state (Change *change, const ManagerEntry *old)
+{
+  State *state = change->manager->options.state;
+  if (!state)
     return;
   if (old)
     state_put_stream (state, &old->record, NULL, NULL);
   else
     state_remove_stream (state, change->id, NULL, NULL);
+}
+
+/* The file may have been read again while the disk was busy. */
+static bool
+plan_again (Change *change)
+{
+  Manager *manager = change->manager;
+  if (!change->settings || change->planned_on == manager->file)
+    return true;
+  g_autoptr (GPtrArray) problems = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (JsonObject) nothing = json_object_new ();
+  JsonObject *patch = change->next ? change->next->patch : nothing;
+  g_clear_pointer (&change->settings, stream_settings_unref);
+  change->settings = manager_build (manager, manager->file, change->id, patch, problems);
+  if (!change->settings) {
+    refuse_problems (change, problems);
+    return false;
+  }
+  if (change->next) {
+    stream_settings_unref (change->next->settings);
+    change->next->settings = stream_settings_ref (change->settings);
+  }
+  return true;
 }
 
 static void
@@ -249,17 +275,24 @@ apply_change (Change *change)
     apply_to_registry (change, &change->error);
     return;
   }
-  ManagerEntry *entry = find_entry (change);
-  ManagerEntry *old = entry ? manager_entry_new (&entry->record, entry->patch) : NULL;
-  replace_entry (manager, change->id, g_steal_pointer (&change->next));
-  manager_rebuild (manager, false);
-  if (!apply_to_registry (change, &change->error)) {
-    take_back (change, old);
+  if (!plan_again (change)) {
+    restore_state (change, find_entry (change));
     return;
   }
-  if (old)
-    manager_entry_free (old);
-  manager_bump_generation (manager);
+  ManagerEntry *old = steal_entry (change);
+  put_entry (manager, g_steal_pointer (&change->next));
+  manager_rebuild (manager, false);
+  if (apply_to_registry (change, &change->error)) {
+    if (old)
+      manager_entry_free (old);
+    manager_bump_generation (manager);
+    return;
+  }
+  /* The registry refused what was planned well: the world has changed while the disk was busy. */
+  restore_state (change, old);
+  g_hash_table_remove (manager->entries, change->id);
+  put_entry (manager, old);
+  manager_rebuild (manager, false);
 }
 
 /* --- the course of a change
@@ -272,6 +305,7 @@ free_change (Change *change)
     manager_entry_free (change->next);
   g_clear_pointer (&change->request, g_variant_unref);
   stream_settings_unref (change->settings);
+  settings_unref (change->planned_on);
   g_clear_error (&change->error);
   manager_unref (change->manager);
   g_free (change->id);
@@ -321,6 +355,7 @@ begin_change (Change *change)
 {
   Manager *manager = change->manager;
   State *state = manager->options.state;
+  change->planned_on = settings_ref (manager->file);
   plan_change (change);
   if (change->error)
     loop_post (manager->options.control, answer_change, change);

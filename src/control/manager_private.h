@@ -13,7 +13,8 @@
 /* What the state holds of a stream. */
 typedef struct {
   StateStream record;
-  JsonObject *patch; /* never NULL; not changed any more */
+  JsonObject *patch;        /* never NULL; not changed any more */
+  StreamSettings *settings; /* @patch on the file of now; NULL: not built yet, or does not fit */
 } ManagerEntry;
 
 struct Manager {
@@ -51,9 +52,9 @@ StreamSettings *manager_build (Manager *manager, const Settings *file, const cha
 void manager_check_sources (Manager *manager, const StreamSettings *settings, const char *prefix,
                             GPtrArray *problems);
 
-/* Makes @applied and @effective anew from @file and the entries. Patches that do not fit are left out, with a
- * warning when @warn. */
-void manager_rebuild (Manager *manager, bool warn);
+/* Makes @applied and @effective anew from @file and the entries. Patches that do not fit are left out; when
+ * @file is new, all are laid over it again, and those get a warning. */
+void manager_rebuild (Manager *manager, bool new_file);
 /* Counts one applied change, and keeps the number. */
 void manager_bump_generation (Manager *manager);
 /* The registry gets streams made at run time that it lacks or that changed, and stops what was stopped. */
