@@ -35,6 +35,12 @@ registry_free (Registry *registry)
   g_free (registry);
 }
 
+bool
+registry_is_closing (const Registry *registry)
+{
+  return registry->closing > 0;
+}
+
 /* --- factories ---------------------------------------------------------------------------------------------
  */
 

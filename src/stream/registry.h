@@ -28,6 +28,7 @@ Registry *registry_new (Loop *control, LoopPool *pool, const BridgeOps *bridges,
                         void *data);
 /* Stops every stream; @done runs on the control loop when all have let go. Then registry_free(). */
 void registry_shutdown (Registry *registry, LoopFunc done, void *data);
+bool registry_is_closing (const Registry *registry); /* some stream has not yet let go */
 void registry_free (Registry *registry);
 
 void registry_add_source_factory (Registry *registry, const SourceFactory *factory); /* before any stream */
