@@ -107,7 +107,7 @@ connection_flush (RtspConnection *c)
   c->writable_wanted = false;
   if (!c->closing)
     return true;
-  connection_close (c, "protocol error");
+  connection_close (c, c->closing_reason);
   return false;
 }
 
@@ -127,11 +127,12 @@ connection_send (RtspConnection *c, GBytes *bytes)
 }
 
 void
-connection_close_after_flush (RtspConnection *c)
+connection_close_after_flush (RtspConnection *c, const char *reason)
 {
   if (c->closed)
     return;
   c->closing = true;
+  c->closing_reason = reason;
   c->deadline_us = loop_now_us () + RTSP_LINGER_MS * 1000;
   connection_flush (c);
 }
@@ -190,7 +191,7 @@ refuse_bytes (RtspConnection *c, const GError *error)
   rtsp_message_add (response, "Server", RTSP_SERVER_NAME);
   rtsp_message_add (response, "Connection", "close");
   if (connection_send (c, rtsp_message_serialize (response)))
-    connection_close_after_flush (c);
+    connection_close_after_flush (c, "protocol error");
 }
 
 static void
@@ -369,7 +370,7 @@ connection_tick (RtspConnection *c, int64_t now_us)
   if (c->session && !session_alive (c->session, now_us))
     time_out (c, "session timeout");
   else if (c->deadline_us && now_us > c->deadline_us)
-    time_out (c, c->closing ? "the last answer was not read" : "request timeout");
+    time_out (c, c->closing ? c->closing_reason : "request timeout");
   else if (!c->session && !c->busy && now_us - c->life_us > c->settings->rtsp_session_timeout_ms * 1000)
     time_out (c, "idle");
   leave (c);

@@ -182,7 +182,15 @@ on_gone (void *data, ReaderGone why)
       [READER_GONE_SHUTDOWN] = "server stopping",
   };
   RtspSession *session = data;
-  connection_close (session->c, reasons[why]);
+  RtspConnection *c = session->c;
+  if (why == READER_GONE_KICKED || why == READER_GONE_SHUTDOWN || reader_queue_is_empty (c->queue)) {
+    connection_close (c, reasons[why]);
+    return;
+  }
+  /* The last frames of a stream that has ended are still on their way. */
+  reader_queue_set_sent_func (c->queue, NULL, NULL);
+  reader_free (g_steal_pointer (&session->reader), reasons[why]);
+  connection_close_after_flush (c, reasons[why]);
 }
 
 static const ReaderOps reader_ops = {.on_batch = on_batch, .on_gone = on_gone};

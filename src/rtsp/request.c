@@ -87,6 +87,8 @@ request_answer (RtspConnection *c, RtspMessage *response)
   if (c->session && !rtsp_message_get (response, "Session"))
     rtsp_message_addf (response, "Session", "%s;timeout=%u", c->session->id,
                        (unsigned)(c->settings->rtsp_session_timeout_ms / 1000));
+  LOG (LOG_RTSP, LOG_DEBUG, "request", (&(LogFields){.stream = request->path, .peer = c->peer}), "%s: %u %s",
+       request->message->method, response->status, response->reason);
   connection_send (c, rtsp_message_serialize (response));
   rtsp_message_free (response);
   request_free (request);

@@ -109,6 +109,7 @@ struct RtspConnection {
   bool busy;    /* the request waits for an answer from elsewhere */
   bool closed;  /* freed as soon as depth is 0 */
   bool closing; /* as soon as the queue is empty */
+  const char *closing_reason;
   bool writable_wanted;
   unsigned depth;      /* of callbacks that run now */
   int64_t deadline_us; /* of an unfinished request, a fresh connection, a last answer; 0 none */
@@ -136,7 +137,8 @@ void connection_feed (RtspConnection *c, const uint8_t *bytes, size_t n_bytes);
 void connection_burst_end (RtspConnection *c);
 /* The answer that a request waited for is out: goes on with what was kept. */
 void connection_resume (RtspConnection *c);
-void connection_close_after_flush (RtspConnection *c);
+/* @reason is static. */
+void connection_close_after_flush (RtspConnection *c, const char *reason);
 /* The queue for playing has limits of its stream and a key track; NULL: one for answers only. What waits goes
  * over. */
 void connection_set_queue (RtspConnection *c, ReaderQueue *queue);
@@ -195,6 +197,7 @@ struct RtspSession {
   char id[33];
   char *path, *url;
   SessionState state;
+  bool opened; /* has played or recorded: its end is worth a line */
   Delivery delivery;
   bool publishing;
   unsigned n_tracks;

@@ -97,7 +97,7 @@ session_free (RtspSession *session, const char *reason, const GError *error)
 {
   RtspConnection *c = session->c;
   RtspServer *server = c->server;
-  if (session->state != SESSION_READY)
+  if (session->opened)
     LOG (LOG_RTSP, LOG_INFO, "session-closed",
          (&(LogFields){.stream = session->path, .peer = c->peer, .session = session->info->id}),
          "%s ended: %s", session->publishing ? "publishing" : "playing", reason ? reason : "teardown");
@@ -153,8 +153,9 @@ session_set_state (RtspSession *session, SessionState state)
 {
   session->state = state;
   update_info (session);
-  if (state == SESSION_READY)
+  if (state == SESSION_READY || session->opened)
     return;
+  session->opened = true;
   LOG (LOG_RTSP, LOG_INFO, "session-opened",
        (&(LogFields){.stream = session->path, .peer = session->c->peer, .session = session->info->id}),
        "%s over %s%s", session->publishing ? "publishing" : "playing", session_transport_name (session),

@@ -170,7 +170,7 @@ answer_http (RtspConnection *c, unsigned status, const char *reason, const char 
   else
     rtsp_message_add (response, "Content-Type", "application/x-rtsp-tunnelled");
   if (connection_send (c, rtsp_message_serialize (response)) && text)
-    connection_close_after_flush (c);
+    connection_close_after_flush (c, "HTTP request refused");
 }
 
 static void
