@@ -304,7 +304,12 @@ load_authorities (SSL_CTX *context, const char *ca_file, GError **error)
   ERR_clear_error ();
   if (ca_file)
     return SSL_CTX_load_verify_file (context, ca_file) == 1 || fail_file (error, "authorities", ca_file);
-  (void)SSL_CTX_set_default_verify_paths (context);
+  /* The directory is searched by name when a certificate comes. Its bundle, which takes tens of milliseconds
+   * to read, is for systems without it, and for those who ask. */
+  bool has_directory = g_file_test (X509_get_default_cert_dir (), G_FILE_TEST_IS_DIR);
+  (void)SSL_CTX_set_default_verify_dir (context);
+  if (!has_directory || g_getenv (X509_get_default_cert_file_env ()))
+    (void)SSL_CTX_set_default_verify_file (context);
   return true;
 }
 

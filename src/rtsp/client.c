@@ -19,6 +19,12 @@ rtsp_client_transport_name (const RtspClient *client)
   return names[client->transport];
 }
 
+bool
+rtsp_client_is_tcp_only (const RtspClient *client)
+{
+  return client->url.tls || client->url.tunnel;
+}
+
 /* --- failure -----------------------------------------------------------------------------------------------
  */
 
@@ -28,6 +34,7 @@ drop_connection (RtspClient *client, const GError *why)
   rtsp_client_media_clear (client, why);
   client->epoch++;
   g_clear_pointer (&client->conn, conn_free);
+  g_clear_pointer (&client->post, conn_free);
   g_clear_pointer (&client->parser, rtsp_parser_free);
   g_byte_array_set_size (client->out, 0);
   rtsp_client_session_clear (client);
@@ -72,16 +79,17 @@ rtsp_client_failf (RtspClient *client, int code, const char *format, ...)
 /* --- connection --------------------------------------------------------------------------------------------
  */
 
-static void
-flush (RtspClient *client)
+void
+rtsp_client_flush (RtspClient *client)
 {
+  Conn *conn = client->post ? client->post : client->conn;
   if (client->out->len > 0) {
     struct iovec iov = {client->out->data, client->out->len};
-    ssize_t n = conn_writev (client->conn, &iov, 1);
+    ssize_t n = conn_writev (conn, &iov, 1);
     if (n > 0)
       g_byte_array_remove_range (client->out, 0, (guint)n);
   }
-  conn_want_write (client->conn, client->out->len > 0);
+  conn_want_write (conn, client->out->len > 0);
 }
 
 void
@@ -93,14 +101,23 @@ rtsp_client_send (RtspClient *client, const uint8_t *bytes, size_t n_bytes, bool
     rtsp_client_failf (client, SLUICE_ERROR_TIMEOUT, "the server does not read what is sent to it");
     return;
   }
-  g_byte_array_append (client->out, bytes, (guint)n_bytes);
-  flush (client);
+  if (client->post) {
+    g_autofree char *text = g_base64_encode (bytes, n_bytes);
+    g_byte_array_append (client->out, (const uint8_t *)text, (guint)strlen (text));
+  } else {
+    g_byte_array_append (client->out, bytes, (guint)n_bytes);
+  }
+  rtsp_client_flush (client);
 }
 
 static void
 on_connected (void *data)
 {
-  rtsp_client_session_begin (data);
+  RtspClient *client = data;
+  if (client->url.tunnel)
+    rtsp_client_tunnel_begin (client);
+  else
+    rtsp_client_session_begin (client);
 }
 
 static void
@@ -120,7 +137,10 @@ on_data (void *data, const uint8_t *bytes, size_t n_bytes)
       break;
     case RTSP_EVENT_MESSAGE: {
       g_autoptr (RtspMessage) message = event.message;
-      rtsp_client_session_message (client, message);
+      if (message->protocol == RTSP_PROTOCOL_HTTP && client->state == CLIENT_TUNNELING)
+        rtsp_client_tunnel_answer (client, message);
+      else
+        rtsp_client_session_message (client, message);
       break;
     }
     case RTSP_EVENT_ERROR:
@@ -140,7 +160,7 @@ on_burst_end (void *data)
 static void
 on_writable (void *data)
 {
-  flush (data);
+  rtsp_client_flush (data);
 }
 
 static void
@@ -161,6 +181,19 @@ static const ConnOps conn_ops = {
     .on_closed = on_closed,
 };
 
+Conn *
+rtsp_client_dial (RtspClient *client, const ConnOps *ops)
+{
+  const char *fingerprint = client->settings->tls_fingerprint;
+  TlsClientOptions tls = {
+      .server_name = client->url.host,
+      .verify = client->settings->tls_verify,
+      .fingerprint = fingerprint && *fingerprint ? fingerprint : NULL,
+  };
+  return conn_connect (client->loop, client->url.host, client->url.port, client->url.tls ? &tls : NULL,
+                       (unsigned)client->settings->connect_timeout_ms, ops, client);
+}
+
 void
 rtsp_client_connect (RtspClient *client)
 {
@@ -169,15 +202,7 @@ rtsp_client_connect (RtspClient *client)
   client->state = CLIENT_CONNECTING;
   client->events->on_progress (client->events_data, "connecting");
   client->parser = rtsp_parser_new (NULL);
-  const char *fingerprint = client->settings->tls_fingerprint;
-  TlsClientOptions tls = {
-      .server_name = client->url.host,
-      .verify = client->settings->tls_verify,
-      .fingerprint = fingerprint && *fingerprint ? fingerprint : NULL,
-  };
-  client->conn =
-      conn_connect (client->loop, client->url.host, client->url.port, client->url.tls ? &tls : NULL,
-                    (unsigned)client->settings->connect_timeout_ms, &conn_ops, client);
+  client->conn = rtsp_client_dial (client, &conn_ops);
 }
 
 /* --- timers ------------------------------------------------------------------------------------------------
@@ -277,9 +302,9 @@ open_source (void *factory_data, Stream *stream, const char *url, const StreamSe
   client->transport = first_transport (client);
   if (!usable)
     rtsp_client_fail (client, error);
-  else if (client->url.tls && client->transport != CLIENT_TCP)
-    rtsp_client_failf (client, SLUICE_ERROR_UNSUPPORTED, "rtsps carries media over TCP only, not over %s",
-                       rtsp_client_transport_name (client));
+  else if (rtsp_client_is_tcp_only (client) && client->transport != CLIENT_TCP)
+    rtsp_client_failf (client, SLUICE_ERROR_UNSUPPORTED, "%s carries media over TCP only, not over %s",
+                       client->url.tunnel ? "a tunnel" : "rtsps", rtsp_client_transport_name (client));
   else
     rtsp_client_connect (client);
   return client;
@@ -298,6 +323,7 @@ close_source (void *source)
   rtsp_client_auth_free (client->auth);
   rtsp_client_url_clear (&client->url);
   g_byte_array_unref (client->out);
+  g_free (client->cookie);
   g_free (client->tracks);
   stream_settings_unref (client->settings);
   stream_unref (client->stream);
@@ -307,7 +333,7 @@ close_source (void *source)
 const SourceFactory *
 rtsp_source_factory (void)
 {
-  static const char *const schemes[] = {"rtsp", "rtsps", NULL};
+  static const char *const schemes[] = {"rtsp", "rtsps", "rtsp+http", "rtsp+https", NULL};
   static const SourceFactory factory = {
       .schemes = schemes, .check = check_url, .open = open_source, .close = close_source};
   return &factory;

@@ -3,6 +3,7 @@
  *   client.c          its life: connection, time-outs, failure
  *   client_session.c  requests and answers
  *   client_media.c    packets and reports, once tracks are known
+ *   client_tunnel.c   the pair of HTTP connections of rtsp+http
  * All on the stream's home loop. */
 #pragma once
 
@@ -20,6 +21,7 @@ typedef struct RtspClient RtspClient;
 
 typedef enum {
   CLIENT_CONNECTING,
+  CLIENT_TUNNELING, /* waiting for the answer to GET, then for the POST connection */
   CLIENT_OPTIONS,
   CLIENT_DESCRIBE,
   CLIENT_SETUP, /* of setup_index */
@@ -67,6 +69,8 @@ struct RtspClient {
 
   /* connection */
   Conn *conn;
+  Conn *post;     /* of a tunnel: requests go this way, in base64 */
+  char *cookie;   /* of a tunnel */
   unsigned epoch; /* counts connections: code that loops over input stops when it changes */
   RtspParser *parser;
   GByteArray *out; /* not taken by the connection yet */
@@ -109,6 +113,15 @@ void rtsp_client_start_deadline (RtspClient *client);
 /* Queues @bytes for the connection; optional ones (reports) are left out while others wait. */
 void rtsp_client_send (RtspClient *client, const uint8_t *bytes, size_t n_bytes, bool optional);
 
+/* As far as the connection takes it. */
+void rtsp_client_flush (RtspClient *client);
+
+/* A connection to client->url. */
+Conn *rtsp_client_dial (RtspClient *client, const ConnOps *ops);
+
+/* Media cannot but share the connection: TLS, tunnels. */
+bool rtsp_client_is_tcp_only (const RtspClient *client);
+
 const char *rtsp_client_transport_name (const RtspClient *client); /* "tcp"; static */
 
 /* --- client_session.c --------------------------------------------------------------------------------------
@@ -122,6 +135,12 @@ void rtsp_client_session_teardown (
 void rtsp_client_session_clear (RtspClient *client);
 /* Another transport that was not refused yet is tried in mode AUTO; false when there is none. */
 bool rtsp_client_session_fall_back (RtspClient *client);
+
+/* --- client_tunnel.c ---------------------------------------------------------------------------------------
+ */
+
+void rtsp_client_tunnel_begin (RtspClient *client); /* connected */
+void rtsp_client_tunnel_answer (RtspClient *client, const RtspMessage *answer);
 
 /* --- client_media.c ----------------------------------------------------------------------------------------
  */

@@ -155,7 +155,7 @@ fail_with_status (RtspClient *client, const RtspMessage *answer)
 bool
 rtsp_client_session_fall_back (RtspClient *client)
 {
-  if (client->settings->transport != TRANSPORT_AUTO || client->url.tls)
+  if (client->settings->transport != TRANSPORT_AUTO || rtsp_client_is_tcp_only (client))
     return false;
   client->refused_transports |= 1U << client->transport;
   for (unsigned i = 0; i < CLIENT_N_TRANSPORTS; i++) {
@@ -521,7 +521,7 @@ rtsp_client_session_message (RtspClient *client, const RtspMessage *message)
     take_request (client, message);
     return;
   }
-  if (message->status < 200)
+  if (message->status < 200 || client->state < CLIENT_OPTIONS)
     return;
   if (message->status == 401) {
     GError *error = NULL;
@@ -556,6 +556,7 @@ rtsp_client_session_message (RtspClient *client, const RtspMessage *message)
     take_keepalive (client, message);
     break;
   case CLIENT_CONNECTING:
+  case CLIENT_TUNNELING:
   case CLIENT_FAILED:
     break;
   }

@@ -6,10 +6,18 @@
 
 #include <string.h>
 
-enum {
-  RTSP_PORT = 554,
-  RTSPS_PORT = 322,
-  URL_MAX_BYTES = 4096,
+enum { URL_MAX_BYTES = 4096 };
+
+static const struct {
+  const char *prefix;
+  uint16_t port;
+  bool tls;
+  bool tunnel;
+} schemes[] = {
+    {"rtsp://", 554, false, false},
+    {"rtsps://", 322, true, false},
+    {"rtsp+http://", 80, false, true},
+    {"rtsp+https://", 443, true, true},
 };
 
 static bool
@@ -93,19 +101,21 @@ append_safely (GString *out, const char *text, size_t n_bytes)
 bool
 rtsp_client_url_parse (const char *text, RtspClientUrl *ret, GError **error)
 {
-  g_auto (RtspClientUrl) url = {.port = RTSP_PORT};
+  g_auto (RtspClientUrl) url = {0};
   const char *authority = NULL;
   if (strlen (text) > URL_MAX_BYTES)
     return fail (error, "it is too long");
-  if (g_ascii_strncasecmp (text, "rtsp://", 7) == 0) {
-    authority = text + 7;
-  } else if (g_ascii_strncasecmp (text, "rtsps://", 8) == 0) {
-    authority = text + 8;
-    url.tls = true;
-    url.port = RTSPS_PORT;
-  } else {
-    return fail (error, "it does not begin with rtsp:// or rtsps://");
+  for (size_t i = 0; !authority && i < G_N_ELEMENTS (schemes); i++) {
+    size_t n_prefix = strlen (schemes[i].prefix);
+    if (g_ascii_strncasecmp (text, schemes[i].prefix, n_prefix) != 0)
+      continue;
+    authority = text + n_prefix;
+    url.port = schemes[i].port;
+    url.tls = schemes[i].tls;
+    url.tunnel = schemes[i].tunnel;
   }
+  if (!authority)
+    return fail (error, "it does not begin with rtsp://, rtsps://, rtsp+http:// or rtsp+https://");
 
   const char *at = find_at (authority);
   if (at)
@@ -115,7 +125,7 @@ rtsp_client_url_parse (const char *text, RtspClientUrl *ret, GError **error)
   if (!split_host (host, n_host, &url))
     return fail (error, "its host or port makes no sense");
 
-  g_autoptr (GString) request = g_string_new (url.tls ? "rtsps://" : "rtsp://");
+  g_autoptr (GString) request = g_string_new (url.tls && !url.tunnel ? "rtsps://" : "rtsp://");
   append_safely (request, host, n_host);
   const char *path = host + n_host;
   if (*path != '/')

@@ -7,12 +7,14 @@
 #include <stdint.h>
 
 typedef struct {
-  bool tls;       /* rtsps */
+  bool tls;       /* rtsps, rtsp+https */
+  bool tunnel;    /* rtsp+http, rtsp+https: RTSP in a pair of HTTP connections */
   char *host;     /* without brackets */
-  uint16_t port;  /* 554 or 322 (RFC 7826 §4.2) when the URL has none */
+  uint16_t port;  /* 554, 322 (RFC 7826 §4.2), 80 or 443 when the URL has none */
   char *user;     /* percent-decoded; NULL when there is none */
   char *password; /* percent-decoded; "" when there is a user only */
-  char *request;  /* as it goes into requests: no user information, no fragment, no bytes that break a line */
+  char *request;  /* rtsp:// or rtsps://, as it goes into requests: no user information, no fragment, no bytes
+                     that break a line */
 } RtspClientUrl;
 
 /* User information may hold unescaped "@" and "/", as operators paste it. INVALID_ARGUMENT. */

@@ -37,6 +37,10 @@ struct FakeServer {
 
   /* the session */
   int fd;
+  int in;           /* fd, or the POST connection of a tunnel */
+  uint8_t plain[3]; /* of a tunnel: decoded, not taken yet */
+  unsigned n_plain, n_taken;
+  char peeked; /* first byte of the next line, or 0 */
   SSL *tls;
   bool playing, udp;
   uint8_t channels[TRACKS];
@@ -74,10 +78,25 @@ send_bytes (FakeServer *server, const void *bytes, size_t n_bytes)
 static bool
 is_readable (FakeServer *server, int timeout_ms)
 {
-  if (server->tls && SSL_pending (server->tls) > 0)
+  if ((server->tls && SSL_pending (server->tls) > 0) || server->n_taken < server->n_plain)
     return true;
-  struct pollfd poll_fd = {.fd = server->fd, .events = POLLIN};
+  struct pollfd poll_fd = {.fd = server->in, .events = POLLIN};
   return poll (&poll_fd, 1, timeout_ms) > 0;
+}
+
+/* The next four digits of base64 in a tunnel. */
+static bool
+decode_quad (FakeServer *server)
+{
+  char quad[5] = "";
+  if (recv (server->in, quad, 4, MSG_WAITALL) != 4)
+    return false;
+  gsize n;
+  g_autofree uint8_t *bytes = g_base64_decode (quad, &n);
+  memcpy (server->plain, bytes, MIN (n, sizeof server->plain));
+  server->n_plain = (unsigned)n;
+  server->n_taken = 0;
+  return true;
 }
 
 static bool
@@ -88,7 +107,12 @@ read_byte (FakeServer *server, uint8_t *ret)
       return false;
   if (server->tls)
     return SSL_read (server->tls, ret, 1) == 1;
-  return recv (server->fd, ret, 1, 0) == 1;
+  if (server->in == server->fd)
+    return recv (server->fd, ret, 1, 0) == 1;
+  if (server->n_taken == server->n_plain && !decode_quad (server))
+    return false;
+  *ret = server->plain[server->n_taken++];
+  return true;
 }
 
 static bool
@@ -96,6 +120,9 @@ read_line (FakeServer *server, char line[LINE_MAX_BYTES])
 {
   size_t n = 0;
   uint8_t byte;
+  if (server->peeked)
+    line[n++] = server->peeked;
+  server->peeked = 0;
   while (read_byte (server, &byte)) {
     if (byte == '\n') {
       line[n] = '\0';
@@ -416,9 +443,33 @@ is_authorized (FakeServer *server, const Request *request)
   return false;
 }
 
+static bool read_request (FakeServer *server, Request *ret);
+
+/* The answer to GET; then the POST connection becomes the way in. */
+static bool
+open_tunnel (FakeServer *server, const Request *request)
+{
+  static const char yes[] = "HTTP/1.0 200 OK\r\nContent-Type: application/x-rtsp-tunnelled\r\n\r\n";
+  g_autofree char *no = g_strdup_printf ("HTTP/1.0 %u Refused\r\n\r\n", server->behavior.refuse_tunnel);
+  const char *text = server->behavior.refuse_tunnel ? no : yes;
+  if (!send_bytes (server, text, strlen (text)))
+    return false;
+  struct pollfd poll_fd = {.fd = server->listener, .events = POLLIN};
+  if (server->behavior.refuse_tunnel || poll (&poll_fd, 1, 5000) <= 0)
+    return false;
+  int get = server->fd;
+  server->in = server->fd = accept4 (server->listener, NULL, NULL, SOCK_CLOEXEC);
+  Request post;
+  bool right = read_request (server, &post) && strcmp (post.method, "POST") == 0;
+  server->fd = get;
+  return right;
+}
+
 static bool
 answer (FakeServer *server, const Request *request)
 {
+  if (strcmp (request->method, "GET") == 0)
+    return open_tunnel (server, request);
   const char *silent = server->behavior.silent_method;
   if (silent && strcmp (silent, request->method) == 0)
     return true;
@@ -474,12 +525,13 @@ read_request (FakeServer *server, Request *ret)
 static bool
 serve_input (FakeServer *server)
 {
+  Request request;
   uint8_t first;
-  if (server->tls ? SSL_peek (server->tls, &first, 1) != 1 : recv (server->fd, &first, 1, MSG_PEEK) != 1)
+  if (!read_byte (server, &first))
     return false;
   if (first == '$')
-    return read_byte (server, &first) && skip_frame (server);
-  Request request;
+    return skip_frame (server);
+  server->peeked = (char)first;
   return read_request (server, &request) && answer (server, &request);
 }
 
@@ -508,12 +560,15 @@ end_session (FakeServer *server)
   if (server->tls)
     SSL_free (server->tls);
   server->tls = NULL;
+  if (server->in != server->fd)
+    close (server->in);
   close (server->fd);
   for (unsigned i = 0; server->udp && i < server->n_set_up; i++) {
     close (server->udp_rtp[i]);
     close (server->udp_rtcp[i]);
   }
   server->playing = server->udp = false;
+  server->n_plain = server->n_taken = 0;
   server->n_set_up = 0;
 }
 
@@ -533,6 +588,7 @@ run (void *data)
     server->fd = accept4 (server->listener, NULL, NULL, SOCK_CLOEXEC);
     if (server->fd < 0)
       continue;
+    server->in = server->fd;
     serve_session (server);
     end_session (server);
   }

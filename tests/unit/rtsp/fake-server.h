@@ -38,6 +38,7 @@ typedef struct {
   const char *challenge;   /* WWW-Authenticate; %s is the nonce */
   bool second_challenge;   /* another field with Basic */
   bool stale_once;         /* the nonce grows old after the first use */
+  unsigned refuse_tunnel;  /* status for the GET of a tunnel */
   bool reverse_order;      /* UDP: every two packets swapped */
 } FakeBehavior;
 
