@@ -33,6 +33,7 @@ struct Bridge {
   uint8_t packet[RTP_BRIDGE_MTU];
 
   /* Depayloader. */
+  Guard guard;
   uint32_t clock_rate;
   bool started;
   bool lost;       /* packets, since the last unit */
@@ -250,7 +251,7 @@ push_packet (Bridge *bridge, const uint8_t *bytes, size_t n_bytes, int64_t arriv
 {
   RtpHeader header;
   if (!rtp_header_parse (bytes, n_bytes, &header) ||
-      !guard_payload (bridge->codec, bytes + header.payload_offset, header.payload_bytes)) {
+      !guard_payload (&bridge->guard, bytes + header.payload_offset, header.payload_bytes)) {
     if (unref)
       unref (keep_alive);
     return;
@@ -326,12 +327,14 @@ new_depayloader (const TrackSpec *spec, BridgeUnitFunc func, void *data, GError 
 {
   GstElement *elements[CHAIN_ELEMENTS_MAX];
   unsigned n_elements = 0;
-  if (!make_depayloaders (spec, elements, &n_elements, error))
+  Guard guard;
+  g_autoptr (GstCaps) caps = track_spec_to_rtp_caps (spec);
+  if (!guard_init (&guard, spec->codec, caps, error) ||
+      !make_depayloaders (spec, elements, &n_elements, error))
     return NULL;
   g_autoptr (Chain) chain = chain_new (elements, n_elements, rtp_elements (spec->codec)->unit_caps, error);
   if (!chain)
     return NULL;
-  g_autoptr (GstCaps) caps = track_spec_to_rtp_caps (spec);
   if (spec->clock_rate == 0 || !chain_set_caps (chain, caps)) {
     g_autofree char *text = gst_caps_to_string (caps);
     g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_UNSUPPORTED, "GStreamer's depayloader refuses %s", text);
@@ -339,6 +342,7 @@ new_depayloader (const TrackSpec *spec, BridgeUnitFunc func, void *data, GError 
   }
   Bridge *bridge = g_new0 (Bridge, 1);
   bridge->codec = spec->codec;
+  bridge->guard = guard;
   bridge->chain = g_steal_pointer (&chain);
   bridge->unit_func = func;
   bridge->data = data;

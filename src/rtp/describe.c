@@ -19,7 +19,8 @@ static const RtpElements elements[CODEC_N] = {
     [CODEC_AV1] = {"rtpav1pay", "rtpav1depay", "av1parse", RUST, BAD,
                    "video/x-av1, stream-format=(string)obu-stream, alignment=(string)tu"},
     [CODEC_VP8] = {"rtpvp8pay", "rtpvp8depay", NULL, GOOD, NULL, "video/x-vp8"},
-    [CODEC_VP9] = {"rtpvp9pay", "rtpvp9depay", "vp9parse", GOOD, BAD, "video/x-vp9", .parser_optional = true},
+    /* No vp9parse: that of GStreamer 1.22 reads behind the end of short frames, and before them. */
+    [CODEC_VP9] = {"rtpvp9pay", "rtpvp9depay", NULL, GOOD, NULL, "video/x-vp9"},
     [CODEC_MJPEG] = {"rtpjpegpay", "rtpjpegdepay", "jpegparse", GOOD, BAD, "image/jpeg",
                      .parser_optional = true},
     [CODEC_MPEG4] = {"rtpmp4vpay", "rtpmp4vdepay", "mpeg4videoparse", GOOD, BAD,

@@ -7,7 +7,9 @@
 
 enum {
   PICTURE_SIZE_MAX = 16384,
+  TIMING_MAX = G_MAXINT / 8,
   H264_NAL_SPS = 7,
+  H264_NAL_SUBSET_SPS = 15, /* begins like an SPS */
   H265_NAL_SPS = 33,
   H264_REF_FRAMES_IN_CYCLE_MAX = 255,
   CPB_COUNT_MAX = 32,
@@ -17,14 +19,16 @@ enum {
   H265_PICTURES_MAX = 16,
 };
 
+/* @num ticks are a second, @den a frame. */
 static void
-set_frame_rate (InspectVideoInfo *video, uint32_t num, uint64_t den)
+set_frame_rate (SpsInfo *info, uint32_t num, uint64_t den)
 {
+  info->odd_timing = num > TIMING_MAX || den > TIMING_MAX;
   /* Cameras leave rubbish here; no video has a frame a minute or ten thousand a second. */
-  if (num == 0 || den == 0 || den > UINT32_MAX || num / den > 10000 || den / num > 60)
+  if (num == 0 || den == 0 || info->odd_timing || num / den > 10000 || den / num > 60)
     return;
-  video->fps_num = num;
-  video->fps_den = (unsigned)den;
+  info->video.fps_num = num;
+  info->video.fps_den = (unsigned)den;
 }
 
 static bool
@@ -168,7 +172,7 @@ read_h264_vui (BitReader *r, SpsInfo *ret)
     uint32_t units = bits_get (r, 32), scale = bits_get (r, 32);
     bits_get_1 (r);
     if (!r->failed)
-      set_frame_rate (&ret->video, scale, 2 * (uint64_t)units);
+      set_frame_rate (ret, scale, 2 * (uint64_t)units);
   }
   bool nal_hrd = bits_get_1 (r);
   if (nal_hrd)
@@ -192,7 +196,7 @@ read_h264_vui (BitReader *r, SpsInfo *ret)
 bool
 sps_parse_h264 (const uint8_t *nal, size_t n_bytes, SpsInfo *ret)
 {
-  if (n_bytes < 4 || (nal[0] & 0x1f) != H264_NAL_SPS)
+  if (n_bytes < 4 || ((nal[0] & 0x1f) != H264_NAL_SPS && (nal[0] & 0x1f) != H264_NAL_SUBSET_SPS))
     return false;
   BitReader r = {.bytes = nal + 1, .n_bytes = n_bytes - 1, .escaped = true};
   SpsInfo info = {.reorder_frames = -1};
@@ -346,7 +350,7 @@ read_h265_frame_rate (BitReader *r, unsigned order_bits, SpsInfo *ret)
     return;
   uint32_t units = bits_get (r, 32), scale = bits_get (r, 32);
   if (!r->failed)
-    set_frame_rate (&ret->video, scale, units);
+    set_frame_rate (ret, scale, units);
 }
 
 bool

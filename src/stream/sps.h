@@ -11,6 +11,8 @@ typedef struct {
   /* Frames that may have to wait for a later one in decoding order before they are shown; -1: it does not
    * say. */
   int reorder_frames;
+  /* The clock of the VUI is beyond what any video has (and overflows the arithmetic of some parsers). */
+  bool odd_timing;
 } SpsInfo;
 
 /* @nal: with its header (one byte for H.264, two for H.265), without start code. False when it is no such NAL

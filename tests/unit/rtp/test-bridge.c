@@ -458,6 +458,38 @@ test_damage (gconstpointer data)
   rtp_bridge_ops ()->free (bridge);
 }
 
+/* An SDP is as hostile as packets: its fmtp goes to the depayloader, too. */
+static void
+test_damaged_description (gconstpointer data)
+{
+  enum { ROUNDS = 60, PACKETS = 10 };
+  static const char letters[] = ";=,:/+- 0123456789abcdefABCDEF";
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, data))
+    return;
+  trip_payload (&trip);
+  for (unsigned i = 0; i < ROUNDS; i++) {
+    g_auto (TrackSpec) spec;
+    track_spec_copy (&trip.spec, &spec);
+    size_t n = spec.fmtp ? strlen (spec.fmtp) : 0;
+    for (int flips = g_test_rand_int_range (1, 6); n > 0 && flips > 0; flips--)
+      spec.fmtp[g_test_rand_int_range (0, (int)n)] =
+          letters[g_test_rand_int_range (0, (int)sizeof letters - 1)];
+    if (n > 0 && g_test_rand_bit ())
+      spec.fmtp[g_test_rand_int_range (0, (int)n)] = '\0';
+    if (g_test_rand_int_range (0, 4) == 0)
+      spec.clock_rate = (uint32_t)g_test_rand_int ();
+    Bridge *bridge = rtp_bridge_ops ()->new_depayloader (&spec, on_unit, &trip, NULL);
+    for (unsigned k = 0; bridge && k < MIN (trip.packets->len, PACKETS); k++) {
+      size_t n_bytes;
+      const uint8_t *bytes = g_bytes_get_data (g_array_index (trip.packets, Packet, k).bytes, &n_bytes);
+      push_bytes (&trip, bridge, bytes, n_bytes);
+    }
+    rtp_bridge_ops ()->free (bridge);
+    g_ptr_array_set_size (trip.units, 0);
+  }
+}
+
 static void
 push_packets (Trip *trip, Bridge *bridge, uint32_t time_offset)
 {
@@ -651,6 +683,7 @@ main (int argc, char **argv)
   add_tests ("loss", test_loss);
   add_tests ("truncation", test_truncation);
   add_tests ("damage", test_damage);
+  add_tests ("damaged-description", test_damaged_description);
   g_test_add_func ("/rtp/bridge/time-wraps", test_time_wraps);
   g_test_add_func ("/rtp/bridge/no-parameter-sets-in-sdp", test_no_parameter_sets_in_sdp);
   g_test_add_func ("/rtp/bridge/caps-change", test_caps_change);
