@@ -47,6 +47,30 @@ check_shape (const char *bytes, size_t n_bytes, GError **error)
   return true;
 }
 
+/* Escapes can smuggle in halves of surrogate pairs. */
+static bool
+check_strings (JsonNode *node)
+{
+  if (JSON_NODE_HOLDS_ARRAY (node)) {
+    JsonArray *array = json_node_get_array (node);
+    for (unsigned i = 0; i < json_array_get_length (array); i++)
+      if (!check_strings (json_array_get_element (array, i)))
+        return false;
+    return true;
+  }
+  if (!JSON_NODE_HOLDS_OBJECT (node))
+    return !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING ||
+           g_utf8_validate (json_node_get_string (node), -1, NULL);
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *member;
+  json_object_iter_init (&iter, json_node_get_object (node));
+  while (json_object_iter_next (&iter, &name, &member))
+    if (!g_utf8_validate (name, -1, NULL) || !check_strings (member))
+      return false;
+  return true;
+}
+
 JsonObject *
 http_json_parse_object (const char *bytes, size_t n_bytes, GError **error)
 {
@@ -66,6 +90,11 @@ http_json_parse_object (const char *bytes, size_t n_bytes, GError **error)
   JsonNode *root = json_parser_get_root (parser);
   if (!root || !JSON_NODE_HOLDS_OBJECT (root)) {
     g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT, "the body must be a JSON object");
+    return NULL;
+  }
+  if (!check_strings (root)) {
+    g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT,
+                 "the body holds text that is no Unicode");
     return NULL;
   }
   return json_node_dup_object (root);

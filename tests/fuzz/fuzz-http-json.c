@@ -9,6 +9,7 @@ int LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t n_bytes);
 int
 LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t n_bytes)
 {
+  g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
   g_auto (StreamBody) body = {0};
   g_autoptr (GError) error = NULL;
   bool ok = stream_body_parse (n_bytes ? (const char *)bytes : "", n_bytes, &body, &error);

@@ -185,17 +185,44 @@ take_reconnect (JsonObject *object, GError **error)
 /* --- all of it
  * ----------------------------------------------------------------------------------------------- */
 
+static GVariant *make_dictionary (JsonObject *object);
+
+/* json_gvariant_deserialize() trips over its own assertions for some input (json-glib 1.6). Depth is bounded
+ * by http_json_parse_object(). */
 static GVariant *
-make_patch (JsonObject *object, GError **error)
+make_variant (JsonNode *node)
 {
-  g_autoptr (JsonNode) node = json_node_new (JSON_NODE_OBJECT);
-  json_node_set_object (node, object);
-  GVariant *patch = json_gvariant_deserialize (node, "a{sv}", error);
-  if (!patch) {
-    g_clear_error (error);
-    refuse (error, "the body holds a value that no key takes");
+  if (JSON_NODE_HOLDS_OBJECT (node))
+    return make_dictionary (json_node_get_object (node));
+  if (JSON_NODE_HOLDS_ARRAY (node)) {
+    JsonArray *array = json_node_get_array (node);
+    g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("av"));
+    for (unsigned i = 0; i < json_array_get_length (array); i++)
+      g_variant_builder_add (&builder, "v", make_variant (json_array_get_element (array, i)));
+    return g_variant_builder_end (&builder);
   }
-  return patch ? g_variant_ref_sink (patch) : NULL;
+  if (is_of_type (node, G_TYPE_BOOLEAN))
+    return g_variant_new_boolean (json_node_get_boolean (node));
+  if (is_of_type (node, G_TYPE_INT64))
+    return g_variant_new_int64 (json_node_get_int (node));
+  if (is_of_type (node, G_TYPE_DOUBLE))
+    return g_variant_new_double (json_node_get_double (node));
+  if (is_of_type (node, G_TYPE_STRING))
+    return g_variant_new_string (json_node_get_string (node));
+  return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
+}
+
+static GVariant *
+make_dictionary (JsonObject *object)
+{
+  g_auto (GVariantBuilder) builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  JsonObjectIter iter;
+  const char *name;
+  JsonNode *value;
+  json_object_iter_init (&iter, object);
+  while (json_object_iter_next (&iter, &name, &value))
+    g_variant_builder_add (&builder, "{sv}", name, make_variant (value));
+  return g_variant_builder_end (&builder);
 }
 
 bool
@@ -221,9 +248,7 @@ stream_body_parse (const char *bytes, size_t n_bytes, StreamBody *ret, GError **
       !merge_names (object, title_names, error) || !take_missing (object, error) ||
       !take_reconnect (object, error))
     return false;
-  body.patch = make_patch (object, error);
-  if (!body.patch)
-    return false;
+  body.patch = g_variant_ref_sink (make_dictionary (object));
   *ret = body;
   body = (StreamBody){0};
   return true;
