@@ -153,7 +153,8 @@ deliver (Websocket *websocket, const uint8_t *text, size_t n_text)
 {
   Message *message = g_new (Message, 1);
   message->websocket = websocket_ref (websocket);
-  message->text = g_strndup ((const char *)text, n_text);
+  /* An empty message has no address. */
+  message->text = n_text ? g_strndup ((const char *)text, n_text) : g_strdup ("");
   websocket->pending++;
   loop_post (websocket->control, run_on_text, message);
 }

@@ -84,7 +84,7 @@ static const HttpRoute routes[] = {
  * ---------------------------------------------------------------------------------------------- */
 
 void
-fixture_set_up (Fixture *fixture, Settings *settings)
+fixture_begin (Fixture *fixture, Settings *settings)
 {
   g_autoptr (GError) error = NULL;
   *fixture = (Fixture){.settings = settings ? settings : settings_new_default ()};
@@ -96,29 +96,48 @@ fixture_set_up (Fixture *fixture, Settings *settings)
   g_assert_no_error (error);
   fixture->auth = auth_new (fixture->settings);
   fixture->router = router_new ();
-  router_add (fixture->router, routes, G_N_ELEMENTS (routes));
+}
+
+void
+fixture_serve (Fixture *fixture, void *app)
+{
+  g_autoptr (GError) error = NULL;
   fixture->server = http_server_new (&(HttpServerOptions){.control = fixture->control,
                                                           .pool = fixture->pool,
                                                           .auth = fixture->auth,
                                                           .settings = fixture->settings,
                                                           .router = fixture->router,
-                                                          .app = fixture},
+                                                          .app = app},
                                      &error);
   g_assert_no_error (error);
   fixture->port = net_address_port (http_server_address (fixture->server, 0));
 }
 
 void
-fixture_tear_down (Fixture *fixture)
+fixture_set_up (Fixture *fixture, Settings *settings)
 {
-  http_server_free (fixture->server);
+  fixture_begin (fixture, settings);
+  router_add (fixture->router, routes, G_N_ELEMENTS (routes));
+  fixture_serve (fixture, fixture);
+}
+
+void
+fixture_stop_serving (Fixture *fixture)
+{
+  g_clear_pointer (&fixture->server, http_server_free);
   /* What was held has got its 503 already. */
   if (fixture->held)
-    http_call_respond (fixture->held, http_response_new (200));
-  http_push_unref (fixture->push);
+    http_call_respond (g_steal_pointer (&fixture->held), http_response_new (200));
+  http_push_unref (g_steal_pointer (&fixture->push));
   while (g_main_context_iteration (NULL, FALSE))
     ;
-  websocket_unref (fixture->socket);
+  websocket_unref (g_steal_pointer (&fixture->socket));
+}
+
+void
+fixture_tear_down (Fixture *fixture)
+{
+  fixture_stop_serving (fixture);
   router_free (fixture->router);
   auth_free (fixture->auth);
   loop_pool_free (fixture->pool);
