@@ -4,6 +4,7 @@
 #include "rtp/bridge.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "rtp/chain.h"
 #include "rtp/describe.h"
 #include "rtp/dts.h"
@@ -61,6 +62,15 @@ free_bridge (Bridge *bridge)
 }
 
 static void
+push_logged (Bridge *bridge, GstBuffer *buffer)
+{
+  GstFlowReturn result = chain_push (bridge->chain, buffer);
+  if (result != GST_FLOW_OK)
+    LOG (LOG_RTP, LOG_DEBUG, "bridge-refuses", NULL, "%s: GStreamer answers %s", codec_name (bridge->codec),
+         gst_flow_get_name (result));
+}
+
+static void
 hand_on_packet (Bridge *bridge, GstBuffer *buffer, bool is_last)
 {
   size_t n_bytes = gst_buffer_extract (buffer, 0, bridge->packet, sizeof bridge->packet);
@@ -90,8 +100,11 @@ hand_on_packets (Bridge *bridge)
 static void
 push_unit (Bridge *bridge, GstBuffer *unit, GstCaps *new_caps)
 {
-  if (new_caps)
-    chain_set_caps (bridge->chain, new_caps);
+  if (new_caps && !chain_set_caps (bridge->chain, new_caps)) {
+    g_autofree char *text = gst_caps_to_string (new_caps);
+    LOG (LOG_RTP, LOG_WARNING, "payloader-refuses", NULL, "the payloader of %s refuses %s",
+         codec_name (bridge->codec), text);
+  }
   if (!GST_BUFFER_PTS_IS_VALID (unit)) {
     if (!GST_BUFFER_DTS_IS_VALID (unit)) {
       gst_buffer_unref (unit);
@@ -100,7 +113,7 @@ push_unit (Bridge *bridge, GstBuffer *unit, GstCaps *new_caps)
     unit = gst_buffer_make_writable (unit);
     GST_BUFFER_PTS (unit) = GST_BUFFER_DTS (unit);
   }
-  chain_push (bridge->chain, unit);
+  push_logged (bridge, unit);
   if (bridge->codec == CODEC_MPEG4)
     chain_push_segment (bridge->chain);
   hand_on_packets (bridge);
@@ -262,7 +275,7 @@ push_packet (Bridge *bridge, const uint8_t *bytes, size_t n_bytes, int64_t arriv
   GstBuffer *buffer = gst_buffer_new_wrapped_full (GST_MEMORY_FLAG_READONLY, (void *)bytes, n_bytes, 0,
                                                    n_bytes, keep_alive, unref);
   GST_BUFFER_PTS (buffer) = pts_from_rtp_time (bridge, header.timestamp);
-  chain_push (bridge->chain, buffer);
+  push_logged (bridge, buffer);
   if (bridge->waits_mark) {
     drop_units (bridge);
     bridge->waits_mark = !header.marker;
