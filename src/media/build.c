@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HTTP_SOURCE "sluice-http-source"
+
 enum { SNIFF_BYTES = 256 * 1024, UDP_BUFFER_BYTES = 4 * 1024 * 1024 };
 
 MediaManner
@@ -43,8 +45,7 @@ add_filter (MediaGraph *graph, GstElement *from, GstCaps *caps, GError **error)
   return filter && media_graph_link (from, filter, error) ? filter : NULL;
 }
 
-/* --- test:
- * --------------------------------------------------------------------------------------------------- */
+/* --- test: --------------------------------------------------------------------------------------------- */
 
 /* The picture is of use without its clock, so that a missing overlay is no failure. */
 static GstElement *
@@ -124,8 +125,7 @@ build_test (MediaGraph *graph, const MediaBuild *build, GError **error)
          build_test_audio (graph, build->url, error);
 }
 
-/* --- file:
- * --------------------------------------------------------------------------------------------------- */
+/* --- file: --------------------------------------------------------------------------------------------- */
 
 /* Looks at the beginning of the file itself: a typefind element in front of a demuxer that wants to seek
  * would have to give up its thread while that thread waits for us. */
@@ -164,8 +164,7 @@ build_file (MediaGraph *graph, const MediaBuild *build, GError **error)
   return media_graph_take_known (graph, source, caps, error);
 }
 
-/* --- v4l2:
- * --------------------------------------------------------------------------------------------------- */
+/* --- v4l2: --------------------------------------------------------------------------------------------- */
 
 /* What of @wanted the opened device offers. */
 static bool
@@ -228,8 +227,7 @@ build_v4l2 (MediaGraph *graph, const MediaBuild *build, GError **error)
   return false;
 }
 
-/* --- the network
- * --------------------------------------------------------------------------------------------- */
+/* --- the network --------------------------------------------------------------------------------------- */
 
 static bool
 build_http (MediaGraph *graph, const MediaBuild *build, GError **error)
@@ -240,11 +238,10 @@ build_http (MediaGraph *graph, const MediaBuild *build, GError **error)
   GstElement *finder = source ? media_graph_add (graph, "typefind", error) : NULL;
   if (!finder)
     return false;
+  g_object_set_data (G_OBJECT (media_graph_pipeline (graph)), HTTP_SOURCE, source);
   unsigned timeout_s = CLAMP ((build->connect_timeout_ms + 999) / 1000, 1, 3600);
   g_object_set (source, "location", build->url->location, "timeout", timeout_s, "ssl-strict",
                 build->tls_verify, "user-agent", "sluice", NULL);
-  /* multipart/x-mixed-replace has no other clock than the arrival of its pictures. */
-  g_object_set (source, "is-live", TRUE, "do-timestamp", TRUE, NULL);
   if (build->username[0] && !strstr (build->url->location, "@"))
     g_object_set (source, "user-id", build->username, "user-pw", build->password, NULL);
   media_graph_take_element (graph, finder);
@@ -301,8 +298,7 @@ build_udp (MediaGraph *graph, const MediaBuild *build, GError **error)
   return take_mpegts (graph, source, error);
 }
 
-/* --- pipeline:
- * ----------------------------------------------------------------------------------------------- */
+/* --- pipeline: ----------------------------------------------------------------------------------------- */
 
 /* An identity keeps the element from negotiating with nobody, which encoders do not like. */
 static bool
@@ -358,4 +354,12 @@ media_build (MediaGraph *graph, const MediaBuild *build, GError **error)
       [WORKER_SOURCE_PIPELINE] = build_description,
   };
   return builders[build->url->kind](graph, build, error);
+}
+
+bool
+media_build_has_end (MediaGraph *graph)
+{
+  gint64 n_bytes;
+  GstElement *source = g_object_get_data (G_OBJECT (media_graph_pipeline (graph)), HTTP_SOURCE);
+  return source && gst_element_query_duration (source, GST_FORMAT_BYTES, &n_bytes) && n_bytes > 0;
 }

@@ -24,3 +24,7 @@ void media_build_encoding (const WorkerUrl *url, MediaEncoding *ret);
 
 /* Adds the elements for the URL. INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE. */
 bool media_build (MediaGraph *graph, const MediaBuild *build, GError **error);
+
+/* True when what was fetched by HTTP had a length (a file, a playlist), so that its end is no broken
+ * connection. */
+bool media_build_has_end (MediaGraph *graph);

@@ -156,13 +156,13 @@ code_of (const GError *error)
   return SLUICE_ERROR_UNAVAILABLE;
 }
 
-/* The last line of the debug text often is the only one that says what happened ("not-negotiated"); its first
- * line is a place in a source file. */
+/* The last line of the debug text often is the only one that says what happened ("not-negotiated", "Address
+ * already in use"); its first line is a place in a source file. URLs may hold passwords. */
 static const char *
 last_line (const char *debug)
 {
   const char *newline = debug ? strrchr (debug, '\n') : NULL;
-  return newline && newline[1] ? newline + 1 : NULL;
+  return newline && newline[1] && !strstr (newline, "://") ? newline + 1 : NULL;
 }
 
 GError *
@@ -171,7 +171,7 @@ media_catalog_bus_error (GstMessage *message)
   g_autoptr (GError) error = NULL;
   g_autofree char *debug = NULL;
   gst_message_parse_error (message, &error, &debug);
-  const char *detail = error->domain == GST_STREAM_ERROR ? last_line (debug) : NULL;
+  const char *detail = last_line (debug);
   return g_error_new (SLUICE_ERROR, (int)code_of (error), "%s: %s%s%s", GST_MESSAGE_SRC_NAME (message),
                       error->message, detail ? " " : "", detail ? detail : "");
 }

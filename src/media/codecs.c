@@ -17,13 +17,13 @@ static const Container containers[] = {
      {"matroskademux"},
      MEDIA_TRAIT_NO_DTS | MEDIA_TRAIT_FLAT_TIME},
     {"video/mpegts", {"tsdemux"}},
-    {"video/x-flv", {"flvdemux"}, MEDIA_TRAIT_TWO_TRACKS},
+    {"video/x-flv", {"flvdemux"}},
     {"video/x-msvideo", {"avidemux"}, MEDIA_TRAIT_NO_DTS},
     {"application/ogg; audio/ogg; video/ogg", {"oggdemux"}},
     {"video/mpeg, mpegversion=(int){1, 2}, systemstream=(boolean)true; video/x-cdxa", {"mpegpsdemux"}},
     {"audio/x-wav", {"wavparse"}},
     {"application/x-id3", {"id3demux"}},
-    {"multipart/x-mixed-replace", {"multipartdemux"}},
+    {"multipart/x-mixed-replace", {"multipartdemux"}, MEDIA_TRAIT_ARRIVAL},
     {"application/x-hls", {"hlsdemux2", "hlsdemux"}},
 };
 

@@ -21,8 +21,7 @@ typedef enum { MEDIA_PLUG_NOTHING, MEDIA_PLUG_DEMUXER, MEDIA_PLUG_VIDEO, MEDIA_P
 typedef enum {
   MEDIA_TRAIT_NO_DTS = 1 << 0,    /* decoding times have to be made */
   MEDIA_TRAIT_FLAT_TIME = 1 << 1, /* time stamps of all tracks count from one zero; its segments mislead */
-  MEDIA_TRAIT_TWO_TRACKS =
-      1 << 2, /* one of video and one of audio are all that it can have, though it waits for more */
+  MEDIA_TRAIT_ARRIVAL = 1 << 2,   /* has no time stamps: the time of arrival is all there is */
 } MediaTrait;
 
 typedef struct {

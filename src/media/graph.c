@@ -10,7 +10,10 @@
 #include <gst/video/video.h>
 #include <stdio.h>
 
-enum { DETECT_MS = 3000 };
+enum {
+  DETECT_MS = 3000, /* for a track that has been declared and does not come */
+  QUIET_MS = 500,   /* for a demuxer that does not say whether more tracks will come */
+};
 
 /* A track that is slow to show itself must not stop the demuxer; five seconds are more than DETECT_MS. */
 #define QUEUE "queue max-size-buffers=0 max-size-time=5000000000 max-size-bytes=33554432"
@@ -37,6 +40,9 @@ struct MediaGraph {
   GstElement *pipeline;
   guint bus_watch;
   guint detect_timer;
+  unsigned detect_ms;
+  unsigned n_expected;
+  int64_t started_us;
   GPtrArray *outlets;
   unsigned pending_pads;     /* not plugged yet */
   unsigned pending_elements; /* which may show more pads */
@@ -66,8 +72,7 @@ end (MediaGraph *graph, const GError *error)
   graph->ops->on_end (graph->data, error);
 }
 
-/* --- outlets
- * ------------------------------------------------------------------------------------------------- */
+/* --- outlets ------------------------------------------------------------------------------------------- */
 
 static int64_t
 running_time (const GstSegment *segment, GstClockTime time)
@@ -118,6 +123,8 @@ on_new_sample (GstAppSink *sink, gpointer data)
       .pts = running_time (segment, GST_BUFFER_PTS (buffer)),
       .dts = running_time (segment, GST_BUFFER_DTS (buffer)),
   };
+  if (outlet->graph->traits & MEDIA_TRAIT_ARRIVAL)
+    unit.pts = unit.dts = (g_get_monotonic_time () - outlet->graph->started_us) * 1000;
   outlet->graph->ops->on_unit (outlet->graph->data, &unit);
   return GST_FLOW_OK;
 }
@@ -188,8 +195,7 @@ add_outlet (MediaGraph *graph, GstPad *pad, const MediaPlug *plug, GError **erro
   return true;
 }
 
-/* --- pads
- * ---------------------------------------------------------------------------------------------------- */
+/* --- pads ---------------------------------------------------------------------------------------------- */
 
 /* Streaming thread. Lets the events before the caps pass (they stick to the pad), and blocks on what comes
  * next. */
@@ -262,6 +268,8 @@ add_demuxer (MediaGraph *graph, GstPad *pad, const MediaPlug *plug, GError **err
   if (!demuxer)
     return false;
   graph->traits |= plug->traits;
+  if (g_object_class_find_property (G_OBJECT_GET_CLASS (demuxer), "single-stream"))
+    g_object_set (demuxer, "single-stream", TRUE, NULL);
   media_graph_take_element (graph, demuxer);
   g_autoptr (GstPad) sink = gst_element_get_static_pad (demuxer, "sink");
   if (gst_pad_link (pad, sink) != GST_PAD_LINK_OK) {
@@ -310,8 +318,7 @@ media_graph_take_known (MediaGraph *graph, GstElement *element, const GstCaps *c
   return plug_pad (graph, pad, caps, error);
 }
 
-/* --- detection
- * ----------------------------------------------------------------------------------------------- */
+/* --- detection ----------------------------------------------------------------------------------------- */
 
 static unsigned
 count_ready (MediaGraph *graph)
@@ -336,11 +343,23 @@ static gboolean
 on_detect_timer (gpointer data)
 {
   MediaGraph *graph = data;
+  unsigned n_missing = graph->outlets->len + graph->pending_pads - count_ready (graph);
   graph->detect_timer = 0;
-  fprintf (stderr, "<5>%u of %u tracks have shown themselves within %d ms; the others are left out\n",
-           count_ready (graph), graph->outlets->len + graph->pending_pads, DETECT_MS);
+  if (n_missing > 0)
+    fprintf (stderr, "<5>%u tracks have not shown themselves within %d ms and are left out\n", n_missing,
+             DETECT_MS);
   announce (graph);
   return G_SOURCE_REMOVE;
+}
+
+static void
+set_detect_timer (MediaGraph *graph, unsigned ms)
+{
+  if (graph->detect_timer && graph->detect_ms == ms)
+    return;
+  g_clear_handle_id (&graph->detect_timer, g_source_remove);
+  graph->detect_ms = ms;
+  graph->detect_timer = g_timeout_add (ms, on_detect_timer, graph);
 }
 
 static void
@@ -352,36 +371,25 @@ end_without_track (MediaGraph *graph)
   end (graph, error);
 }
 
-/* No more pads can come. */
-static bool
-is_complete (MediaGraph *graph)
-{
-  bool has[2] = {false, false};
-  if (graph->pending_pads > 0)
-    return false;
-  for (guint i = 0; i < graph->outlets->len; i++)
-    has[((Outlet *)g_ptr_array_index (graph->outlets, i))->kind == MEDIA_PLUG_VIDEO] = true;
-  return graph->pending_elements == 0 || ((graph->traits & MEDIA_TRAIT_TWO_TRACKS) && has[0] && has[1]);
-}
-
 static void
 check_ready (MediaGraph *graph)
 {
   unsigned n_ready = count_ready (graph);
   if (graph->announced || graph->ended)
     return;
-  bool complete = is_complete (graph);
-  if (complete && graph->outlets->len == 0) {
-    end_without_track (graph);
-  } else if (complete && n_ready == graph->outlets->len) {
-    announce (graph);
-  } else if (n_ready > 0 && graph->detect_timer == 0) {
-    graph->detect_timer = g_timeout_add (DETECT_MS, on_detect_timer, graph);
+  bool all_ready = graph->pending_pads == 0 && n_ready == graph->outlets->len;
+  bool as_expected = n_ready > 0 && n_ready == graph->n_expected;
+  if (all_ready && (graph->pending_elements == 0 || as_expected)) {
+    if (n_ready > 0)
+      announce (graph);
+    else
+      end_without_track (graph);
+  } else if (n_ready > 0) {
+    set_detect_timer (graph, all_ready ? QUIET_MS : DETECT_MS);
   }
 }
 
-/* --- the bus
- * ------------------------------------------------------------------------------------------------- */
+/* --- the bus ------------------------------------------------------------------------------------------- */
 
 static void
 take_pad_message (MediaGraph *graph, GstPad *pad)
@@ -490,8 +498,7 @@ drop_pipeline (MediaGraph *graph)
   gst_clear_object (&graph->pipeline);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------------- */
 
 MediaGraph *
 media_graph_new (const MediaEncoding *encoding, const MediaGraphOps *ops, void *data)
@@ -571,6 +578,12 @@ media_graph_link (GstElement *from, GstElement *to, GError **error)
   return false;
 }
 
+void
+media_graph_expect (MediaGraph *graph, unsigned n_tracks)
+{
+  graph->n_expected = n_tracks;
+}
+
 /* A connecting source blocks its state change, so that it happens on a thread of GStreamer's pool. */
 static void
 start_pipeline (GstElement *pipeline, gpointer data)
@@ -582,6 +595,7 @@ start_pipeline (GstElement *pipeline, gpointer data)
 void
 media_graph_start (MediaGraph *graph)
 {
+  graph->started_us = g_get_monotonic_time ();
   gst_element_call_async (graph->pipeline, start_pipeline, NULL, NULL);
   check_ready (graph);
 }

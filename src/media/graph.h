@@ -51,6 +51,10 @@ GstElement *media_graph_pipeline (MediaGraph *graph);
 
 /* --- running --- */
 
+/* So many tracks are known to come: on_ready need not wait for a demuxer that does not say when it has shown
+ * all. */
+void media_graph_expect (MediaGraph *graph, unsigned n_tracks);
+
 /* Never blocks; a failure comes by on_end. */
 void media_graph_start (MediaGraph *graph);
 unsigned media_graph_n_outlets (const MediaGraph *graph);

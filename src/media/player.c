@@ -13,6 +13,9 @@
 
 /* Room below the first running time for negative ones. */
 #define TIME_BASE (10 * (int64_t)GST_SECOND)
+/* A demuxer that follows the sender's clock may step back by a few milliseconds; decoding times may not. More
+ * than this is a jump, and the stream's business. */
+#define WOBBLE (500 * (int64_t)GST_MSECOND)
 /* A unit due later than this is not waited for, and one later than LATE does not make its followers hurry:
  * the time stamps jumped, or the machine slept. */
 #define AHEAD_US (60 * G_USEC_PER_SEC)
@@ -20,7 +23,8 @@
 
 typedef struct {
   GstCaps *caps;
-  int64_t last_pts;   /* on our time line */
+  int64_t last_pts; /* on our time line */
+  int64_t last_dts;
   int64_t last_delta; /* between two units, where a unit tells no duration */
   int64_t from, to;   /* lowest and highest time of this round, in decoding order */
 } PlayerTrack;
@@ -49,8 +53,7 @@ struct MediaPlayer {
 
 static void start_round (MediaPlayer *player);
 
-/* --- streaming threads
- * --------------------------------------------------------------------------------------- */
+/* --- streaming threads --------------------------------------------------------------------------------- */
 
 /* Fills in what the unit does not say. False: it has no time at all. Lock held. */
 static bool
@@ -69,6 +72,11 @@ place_unit (MediaPlayer *player, PlayerTrack *track, const MediaUnit *unit, Work
     return false;
   ret->pts = CLAMP (ret->pts, 0, WORKER_TIME_MAX - 1);
   ret->dts = has_dts ? CLAMP (base + unit->dts, 0, ret->pts) : WORKER_TIME_NONE;
+  if (has_dts && ret->dts < track->last_dts && track->last_dts - ret->dts < WOBBLE) {
+    ret->dts = track->last_dts;
+    ret->pts = MAX (ret->pts, ret->dts);
+  }
+  track->last_dts = ret->dts;
   GstClockTime duration = GST_BUFFER_DURATION (unit->buffer);
   ret->duration = duration < (GstClockTime)WORKER_TIME_MAX ? (int64_t)duration : WORKER_TIME_NONE;
   if (ret->duration > 0)
@@ -137,8 +145,7 @@ on_unit (void *data, const MediaUnit *unit)
   gst_buffer_unmap (unit->buffer, &map);
 }
 
-/* --- main thread
- * --------------------------------------------------------------------------------------------- */
+/* --- main thread --------------------------------------------------------------------------------------- */
 
 static bool
 is_video (const GstCaps *caps)
@@ -216,9 +223,12 @@ static GError *
 unexpected_end (MediaPlayer *player)
 {
   switch (player->url->kind) {
-  case WORKER_SOURCE_HTTP:
   case WORKER_SOURCE_FILE:
     return NULL;
+  case WORKER_SOURCE_HTTP:
+    return media_build_has_end (player->graph)
+               ? NULL
+               : g_error_new (SLUICE_ERROR, SLUICE_ERROR_UNAVAILABLE, "the server closed the connection");
   case WORKER_SOURCE_SRT:
     return g_error_new (SLUICE_ERROR, SLUICE_ERROR_UNAVAILABLE, "the SRT peer has gone");
   default:
@@ -238,6 +248,17 @@ round_length (MediaPlayer *player)
   return longest;
 }
 
+/* souphttpsrc says no more than this of a connection that it did not get. */
+static void
+explain (MediaPlayer *player, GError **error)
+{
+  if (player->url->kind != WORKER_SOURCE_HTTP || player->n_tracks > 0 ||
+      !g_error_matches (*error, SLUICE_ERROR, SLUICE_ERROR_IO))
+    return;
+  g_autoptr (GUri) uri = g_uri_parse (player->url->location, G_URI_FLAGS_ENCODED, NULL);
+  g_prefix_error (error, "%s cannot be reached or broke off: ", uri ? g_uri_get_host (uri) : "the server");
+}
+
 static void
 end_round (MediaPlayer *player)
 {
@@ -253,7 +274,9 @@ end_round (MediaPlayer *player)
     start_round (player);
     return;
   }
-  if (!error)
+  if (error)
+    explain (player, &error);
+  else
     error = unexpected_end (player);
   media_link_send_end (player->link, error);
 }
@@ -289,6 +312,7 @@ start_round (MediaPlayer *player)
   }
   media_build_encoding (player->url, &encoding);
   player->graph = media_graph_new (&encoding, &graph_ops, player);
+  media_graph_expect (player->graph, player->n_tracks);
   if (media_build (player->graph, &build, &error)) {
     media_graph_start (player->graph);
     return;

@@ -19,8 +19,7 @@ worker_step_name (WorkerStep step)
   return names[step];
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------- */
 
 static void
 append_unit (GByteArray *out, const WorkerMessage *message)
@@ -113,8 +112,7 @@ worker_message_append (const WorkerMessage *message, GByteArray *out)
   memcpy (out->data + start, &length, sizeof length);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------------------------------------- */
 
 int
 worker_frame_peek (const uint8_t *bytes, size_t n_bytes, uint16_t *ret_type, size_t *ret_body, GError **error)

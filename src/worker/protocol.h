@@ -142,8 +142,7 @@ void worker_message_clear (WorkerMessage *message);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WorkerMessage, worker_message_clear)
 
-/* --- source URLs
- * --------------------------------------------------------------------------------------------- */
+/* --- source URLs ---------------------------------------------------------------------------------------- */
 
 typedef enum {
   WORKER_SOURCE_TEST,     /* test:pattern=smpte&size=1280x720 */

@@ -75,8 +75,7 @@ finish_later (Source *source, GError *error)
   loop_timer_start (source->tell, 0, 0);
 }
 
-/* --- as a publisher
- * ------------------------------------------------------------------------------------------ */
+/* --- as a publisher ------------------------------------------------------------------------------------ */
 
 static void
 on_request_keyframe (void *data, unsigned track)
@@ -196,8 +195,7 @@ take_unit (Source *source, const WorkerUnit *unit)
 }
 G_STATIC_ASSERT ((GstClockTime)WORKER_TIME_NONE == GST_CLOCK_TIME_NONE);
 
-/* --- as the owner of a worker
- * -------------------------------------------------------------------------------- */
+/* --- as the owner of a worker -------------------------------------------------------------------------- */
 
 static void
 on_ready (void *data)
@@ -254,8 +252,7 @@ on_worker_failed (void *data, const GError *error)
 
 static const WorkerOps worker_ops = {on_ready, on_message, on_worker_failed};
 
-/* --- the factory
- * --------------------------------------------------------------------------------------------- */
+/* --- the factory --------------------------------------------------------------------------------------- */
 
 static bool
 check_url (const char *url, GError **error)

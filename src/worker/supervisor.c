@@ -100,8 +100,7 @@ is_over (const Worker *worker)
   return worker->failed || worker->freed;
 }
 
-/* --- messages
- * ------------------------------------------------------------------------------------------------ */
+/* --- messages ------------------------------------------------------------------------------------------ */
 
 static void
 account_unit (Worker *worker, size_t n_bytes)
@@ -272,8 +271,7 @@ worker_send (Worker *worker, const WorkerMessage *message)
   worker->deaf = true; /* told by the next tick: the caller does not expect a callback */
 }
 
-/* --- its log
- * ------------------------------------------------------------------------------------------------- */
+/* --- its log ------------------------------------------------------------------------------------------- */
 
 /* A line may begin with a level of syslog, "<4>". */
 static void
@@ -316,8 +314,7 @@ on_log (void *data, unsigned events)
     loop_poll_set (worker->log_poll, 0);
 }
 
-/* --- its end and its limits
- * ---------------------------------------------------------------------------------- */
+/* --- its end and its limits ---------------------------------------------------------------------------- */
 
 /* What it said before it went comes first: it may have said why. */
 static void
@@ -407,8 +404,7 @@ on_tick (void *data)
   unref_worker (worker);
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------- */
+/* --- life ---------------------------------------------------------------------------------------------- */
 
 Worker *
 worker_start (Loop *loop, const char *name, const WorkerLimits *limits, const WorkerOps *ops, void *data,
