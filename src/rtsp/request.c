@@ -84,7 +84,8 @@ request_answer (RtspConnection *c, RtspMessage *response)
   RtspRequest *request = g_steal_pointer (&c->request);
   rtsp_message_addf (response, "CSeq", "%u", request->cseq);
   rtsp_message_add (response, "Server", RTSP_SERVER_NAME);
-  if (c->session && !rtsp_message_get (response, "Session"))
+  /* The id is a secret: whoever named a wrong one does not learn it. */
+  if (c->session && response->status != 454)
     rtsp_message_addf (response, "Session", "%s;timeout=%u", c->session->id,
                        (unsigned)(c->settings->rtsp_session_timeout_ms / 1000));
   LOG (LOG_RTSP, LOG_DEBUG, "request", (&(LogFields){.stream = request->path, .peer = c->peer}), "%s: %u %s",
@@ -259,12 +260,7 @@ check_session (RtspConnection *c, SessionNeed need)
   const char *value = rtsp_message_get (c->request->message, "Session");
   if (value ? is_our_session (c, value) : need != SESSION_NEEDED)
     return true;
-  g_autofree char *path = NULL;
-  RtspMessage *response = rtsp_message_new_response (454, NULL);
-  /* Not ours to tell: request_answer() would add it. */
-  if (c->session)
-    rtsp_message_addf (response, "Session", "%s", value ? value : "none");
-  request_answer (c, response);
+  request_answer_status (c, 454, NULL);
   return false;
 }
 

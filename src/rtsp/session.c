@@ -291,7 +291,13 @@ session_setup_transport (RtspSession *session, unsigned index, const char *value
     track->setup = true;
     session->delivery = delivery;
     update_info (session);
-    wish->destination[0] = delivery == DELIVERY_MULTICAST ? wish->destination[0] : 0;
+    /* What the peer says about itself is not repeated. */
+    wish->source[0] = 0;
+    if (delivery != DELIVERY_MULTICAST) {
+      wish->destination[0] = 0;
+      wish->has_port = false;
+      wish->ttl = 0;
+    }
     wish->append = false;
     wish->record = session->publishing;
     wish->has_ssrc = session->set != NULL;
