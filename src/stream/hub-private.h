@@ -34,9 +34,9 @@ typedef struct {
   bool frame_open;
   uint32_t frame_time;
   bool frame_partial; /* its beginning was not seen */
-  bool frame_counted;
+  bool frame_has_picture;
   bool frame_key;       /* its key flag has been given to a batch */
-  bool only_parameters; /* the builder holds parameter sets and nothing else */
+  bool no_picture;      /* the builder holds parameter sets, delimiters and the like, which wait for their picture */
 } PacketTrack;
 
 typedef struct {
@@ -121,6 +121,8 @@ hub_main_track (const Hub *hub)
 /* hub.c */
 void hub_emit_batch (Hub *hub, Batch *batch); /* (transfer full) */
 void hub_emit_unit (Hub *hub, unsigned track, GstBuffer *unit, GstCaps *caps);
+/* What was said about the next packets holds no more: a publisher or a payloader began anew. */
+void hub_forget_join_point (Hub *hub);
 void hub_burst_end (Hub *hub); /* nothing more for now: starts the flush deadline */
 void hub_note_frame (Hub *hub, bool key, int64_t arrival_us);
 

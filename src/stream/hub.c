@@ -155,25 +155,44 @@ hub_close_source (Stream *stream, const GError *why)
 /* --- fan-out -----------------------------------------------------------------------------------------------
  */
 
+/* The other tracks begin at the same instant of the wall clock, whatever packet of theirs is next. */
+static JoinPoint
+join_beside (const Hub *hub, unsigned track, const Batch *starts)
+{
+  const PacketTrack *t = &hub->packets[track];
+  const Track *info = &hub->tracks->tracks[track];
+  int64_t later_us = starts->ntp_us - t->clock_ntp_us;
+  return (JoinPoint){.valid = t->has_out && t->has_clock,
+                     .ssrc = info->ssrc,
+                     .sequence = (uint16_t)(t->last_out_sequence + 1),
+                     .rtp_time =
+                         t->clock_rtp_time + (uint32_t)(later_us * info->spec.clock_rate / G_USEC_PER_SEC),
+                     .ntp_us = starts->ntp_us};
+}
+
 static void
 set_join_point (Hub *hub, const Batch *starts)
 {
   Stream *stream = hub->stream;
   g_mutex_lock (&stream->lock);
-  for (unsigned i = 0; i < hub->tracks->n_tracks; i++) {
-    const PacketTrack *t = &hub->packets[i];
-    bool is_start = starts->track == i;
-    if (!is_start && (!t->has_out || hub_video (hub) < 0))
-      continue;
-    stream->join[i] = (JoinPoint){
-        .valid = true,
-        .ssrc = hub->tracks->tracks[i].ssrc,
-        .sequence = is_start ? starts->first_sequence : (uint16_t)(t->last_out_sequence + 1),
-        .rtp_time = is_start ? starts->rtp_time : t->last_out_time,
-        .ntp_us = is_start ? starts->ntp_us : 0,
-    };
-  }
+  stream->join[starts->track] = (JoinPoint){.valid = true,
+                                            .ssrc = hub->tracks->tracks[starts->track].ssrc,
+                                            .sequence = starts->first_sequence,
+                                            .rtp_time = starts->rtp_time,
+                                            .ntp_us = starts->ntp_us};
+  for (unsigned i = 0; i < hub->tracks->n_tracks; i++)
+    if (i != starts->track)
+      stream->join[i] = join_beside (hub, i, starts);
   g_mutex_unlock (&stream->lock);
+}
+
+void
+hub_forget_join_point (Hub *hub)
+{
+  g_mutex_lock (&hub->stream->lock);
+  for (unsigned i = 0; i < TRACKS_MAX; i++)
+    hub->stream->join[i].valid = false;
+  g_mutex_unlock (&hub->stream->lock);
 }
 
 /* Other loops first: they work while this one serves its own readers. */

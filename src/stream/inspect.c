@@ -21,6 +21,7 @@ enum {
   H264_SPS = 7,
   H264_PPS = 8,
   H264_AUD = 9,
+  H264_LAST_NON_PICTURE = 15, /* delimiters, ends, filler, extensions of parameter sets */
   H264_STAP_A = 24,
   H264_STAP_B = 25,
   H264_MTAP16 = 26,
@@ -96,6 +97,47 @@ inspect_h264_nal (const uint8_t *nal, size_t n_bytes, bool first, InspectResult 
   default:
     break;
   }
+  unsigned type = nal[0] & 0x1f;
+  ret->picture |= type < H264_SEI || type > H264_LAST_NON_PICTURE;
+}
+
+/* The next NAL unit at or behind @at; its size, or 0 at the end. */
+static size_t
+next_nal (const uint8_t *unit, size_t n_bytes, bool start_codes, size_t *at)
+{
+  if (!start_codes) {
+    if (n_bytes - *at < 5)
+      return 0;
+    size_t size =
+        (size_t)unit[*at] << 24 | (size_t)unit[*at + 1] << 16 | (size_t)unit[*at + 2] << 8 | unit[*at + 3];
+    *at += 4;
+    return size <= n_bytes - *at ? size : 0;
+  }
+  while (n_bytes - *at > 3 && !(unit[*at] == 0 && unit[*at + 1] == 0 && unit[*at + 2] == 1))
+    (*at)++;
+  if (n_bytes - *at <= 3)
+    return 0;
+  *at += 3;
+  size_t end = *at;
+  while (end < n_bytes && !(n_bytes - end >= 3 && unit[end] == 0 && unit[end + 1] == 0 && unit[end + 2] <= 1))
+    end++;
+  return end - *at;
+}
+
+bool
+inspect_h264_unit_is_key (const uint8_t *unit, size_t n_bytes)
+{
+  if (n_bytes < 5)
+    return false;
+  bool start_codes = unit[0] == 0 && unit[1] == 0 && (unit[2] == 1 || (unit[2] == 0 && unit[3] == 1));
+  InspectResult found = {0};
+  size_t at = 0, size;
+  for (unsigned i = 0; i < NAL_UNITS_MAX && !found.key && (size = next_nal (unit, n_bytes, start_codes, &at));
+       i++) {
+    inspect_h264_nal (unit + at, size, i == 0, &found);
+    at += size;
+  }
+  return found.key;
 }
 
 /* RFC 6184 §5.7.1 and §5.7.2. @skip: bytes before the first size; @extra: bytes between a size and its NAL
@@ -145,6 +187,7 @@ inspect_h264 (const uint8_t *payload, size_t n_bytes, InspectResult *ret)
 static void
 inspect_h265_type (unsigned type, bool first, InspectResult *ret)
 {
+  ret->picture |= type < H265_VPS;
   if (type >= H265_IRAP_FIRST && type <= H265_IRAP_LAST)
     ret->key = true;
   else if (type >= H265_VPS && type <= H265_PPS)
@@ -298,10 +341,13 @@ inspect_payload (Codec codec, const uint8_t *payload, size_t n_bytes, bool marke
   if (codec_kind (codec) != TRACK_VIDEO) {
     ret->key = true;
     ret->frame_start = true;
+    ret->picture = true;
     return;
   }
   if (n_bytes == 0)
     return;
+  /* The other formats send no packet without picture data. */
+  ret->picture = codec != CODEC_H264 && codec != CODEC_H265;
   switch (codec) {
   case CODEC_H264:
     inspect_h264 (payload, n_bytes, ret);

@@ -8,12 +8,18 @@
 typedef struct {
   bool key;          /* a key frame (IDR, IRAP, intra frame) begins or goes on in this payload */
   bool frame_start;  /* certainly the first packet of an access unit */
+  bool picture;      /* holds a part of a coded picture, not just what goes before one */
   bool continuation; /* goes on with what an earlier packet began: no place to start at */
   bool parameters;   /* holds VPS, SPS, PPS, a sequence header ... */
 } InspectResult;
 
 /* @payload: behind the RTP header, padding removed; may be empty. @marker: the RTP marker bit. */
 void inspect_payload (Codec codec, const uint8_t *payload, size_t n_bytes, bool marker, InspectResult *ret);
+
+/* Whether an H.264 access unit, NAL units behind start codes or 4-byte lengths, is a random access point: an
+ * IDR picture or a recovery point. Parsers call every intra picture a key frame, but what follows one may
+ * refer to pictures before it. */
+bool inspect_h264_unit_is_key (const uint8_t *unit, size_t n_bytes);
 
 /* True for codecs whose marker bit ends an access unit (all video); else each packet is a frame of its own.
  */

@@ -47,7 +47,7 @@ static void
 flush (Hub *hub, PacketTrack *t)
 {
   Batch *batch = batch_builder_finish (t->builder);
-  t->only_parameters = false;
+  t->no_picture = false;
   if (batch)
     hub_emit_batch (hub, batch);
 }
@@ -78,7 +78,7 @@ packets_flush_due (Hub *hub, int64_t now_us)
     if (!t->builder || batch_builder_count (t->builder) == 0)
       continue;
     int64_t age_us = now_us - batch_builder_started_us (t->builder);
-    int64_t deadline_us = t->only_parameters ? PARAMETERS_DEADLINE_US : FLUSH_DEADLINE_MS * 1000;
+    int64_t deadline_us = t->no_picture ? PARAMETERS_DEADLINE_US : FLUSH_DEADLINE_MS * 1000;
     if (age_us >= deadline_us || !inspect_marker_ends_frame (hub->tracks->tracks[i].spec.codec))
       flush (hub, t);
     else
@@ -201,44 +201,53 @@ packets_set_clock (Hub *hub, unsigned track, int64_t ntp_us, uint32_t source_rtp
 /* --- frames ------------------------------------------------------------------------------------------------
  */
 
+/* Frames of units are counted before they are payloaded. */
+static void
+count_frame (Hub *hub, unsigned track, bool key, int64_t arrival_us)
+{
+  if (track == hub_main_track (hub) && hub->ingest && hub->ingest->plane == INGEST_PACKETS)
+    hub_note_frame (hub, key, arrival_us);
+}
+
+static void
+end_frame (Hub *hub, unsigned track, int64_t arrival_us)
+{
+  PacketTrack *t = &hub->packets[track];
+  if (t->frame_has_picture)
+    count_frame (hub, track, t->frame_key, arrival_us);
+  t->frame_open = false;
+  t->frame_partial = false;
+}
+
 /* The flags that this packet adds to its batch. */
 static unsigned
 track_frame (Hub *hub, unsigned track, const RtpHeader *header, const InspectResult *found,
              int64_t arrival_us)
 {
   PacketTrack *t = &hub->packets[track];
-  Codec codec = hub->tracks->tracks[track].spec.codec;
-  /* Frames of units are counted before they are payloaded. */
-  bool counts = track == hub_main_track (hub) && hub->ingest && hub->ingest->plane == INGEST_PACKETS;
   unsigned flags = found->parameters ? BATCH_PARAMETERS : 0;
 
-  if (!inspect_marker_ends_frame (codec)) {
-    if (counts)
-      hub_note_frame (hub, true, arrival_us);
+  if (!inspect_marker_ends_frame (hub->tracks->tracks[track].spec.codec)) {
+    count_frame (hub, track, true, arrival_us);
     return flags | BATCH_KEY | BATCH_FRAME_START | BATCH_FRAME_END;
   }
 
   if (!t->frame_open) {
     flags |= BATCH_FRAME_START;
     t->frame_open = true;
-    t->frame_counted = false;
+    t->frame_has_picture = false;
     t->frame_key = false;
   }
-  bool pictures = !found->parameters || found->key;
   bool key = (found->key || hub->keyless) && !t->frame_partial;
   if (key && !t->frame_key) {
     t->frame_key = true;
     flags |= BATCH_KEY;
   }
-  if (pictures && !t->frame_counted) {
-    t->frame_counted = true;
-    if (counts)
-      hub_note_frame (hub, t->frame_key, arrival_us);
-  }
-  if (header->marker) {
+  t->frame_has_picture |= found->picture;
+  /* Some cameras set the marker on parameter sets too. */
+  if (header->marker && t->frame_has_picture) {
     flags |= BATCH_FRAME_END;
-    t->frame_open = false;
-    t->frame_partial = false;
+    end_frame (hub, track, arrival_us);
   }
   return flags;
 }
@@ -246,13 +255,13 @@ track_frame (Hub *hub, unsigned track, const RtpHeader *header, const InspectRes
 /* A new time stamp begins a new frame even when the last one had no marker bit. Parameter sets that some
  * cameras send ahead with a time stamp of their own stay with the key frame behind them. */
 static void
-close_old_frame (Hub *hub, PacketTrack *t, const RtpHeader *header)
+close_old_frame (Hub *hub, unsigned track, const RtpHeader *header, int64_t arrival_us)
 {
+  PacketTrack *t = &hub->packets[track];
   if (t->frame_open && header->timestamp != t->frame_time) {
-    if (!t->only_parameters)
+    if (!t->no_picture)
       flush (hub, t);
-    t->frame_open = false;
-    t->frame_partial = false;
+    end_frame (hub, track, arrival_us);
   }
   t->frame_time = header->timestamp;
 }
@@ -272,13 +281,12 @@ packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, in
                    &found);
   if (!place (hub, track, &header, &found, arrival_us))
     return;
-  close_old_frame (hub, t, &header);
+  close_old_frame (hub, track, &header, arrival_us);
 
   if (batch_builder_full (t->builder, n_bytes))
     flush (hub, t);
   unsigned flags = track_frame (hub, track, &header, &found, arrival_us);
-  t->only_parameters =
-      found.parameters && !found.key && (t->only_parameters || batch_builder_count (t->builder) == 0);
+  t->no_picture = !found.picture && (t->no_picture || batch_builder_count (t->builder) == 0);
   uint8_t *room = batch_builder_reserve (t->builder, n_bytes);
   memcpy (room, bytes, n_bytes);
   rtp_header_rewrite (room, header.payload_type, t->last_out_sequence, t->last_out_time, info->ssrc);
@@ -287,7 +295,6 @@ packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, in
                                                 header.payload_bytes, &hub->picture);
   int64_t ntp_us = batch_builder_count (t->builder) == 0 ? wall_clock (hub, track, arrival_us) : 0;
   batch_builder_commit (t->builder, n_bytes, flags, arrival_us, ntp_us);
-  /* Some cameras set the marker on parameter sets too. */
-  if (header.marker && !t->only_parameters && inspect_marker_ends_frame (info->spec.codec))
+  if ((flags & BATCH_FRAME_END) && inspect_marker_ends_frame (info->spec.codec))
     flush (hub, t);
 }

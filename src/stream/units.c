@@ -20,10 +20,25 @@ unit_ntp_us (const Hub *hub, const GstBuffer *unit)
   return hub->epoch_ntp_us + (int64_t)(time / 1000);
 }
 
+static void
+check_key (Codec codec, GstBuffer *unit)
+{
+  GstMapInfo map;
+  if (codec != CODEC_H264 || GST_BUFFER_FLAG_IS_SET (unit, GST_BUFFER_FLAG_DELTA_UNIT) ||
+      !gst_buffer_map (unit, &map, GST_MAP_READ))
+    return;
+  bool key = inspect_h264_unit_is_key (map.data, map.size);
+  gst_buffer_unmap (unit, &map);
+  if (!key)
+    GST_BUFFER_FLAG_SET (unit, GST_BUFFER_FLAG_DELTA_UNIT);
+}
+
+/* @unit with its place on the stream's time line, and with a key flag that means a place to start at. */
 static GstBuffer *
-shift_unit (Hub *hub, GstBuffer *unit, int64_t offset_ns)
+place_unit (Hub *hub, unsigned track, GstBuffer *unit, int64_t offset_ns)
 {
   unit = gst_buffer_make_writable (unit);
+  check_key (hub->tracks->tracks[track].spec.codec, unit);
   if (GST_BUFFER_PTS_IS_VALID (unit))
     GST_BUFFER_PTS (unit) = unit_time ((int64_t)GST_BUFFER_PTS (unit) + offset_ns);
   if (GST_BUFFER_DTS_IS_VALID (unit))
@@ -68,7 +83,7 @@ on_depayloaded (void *data, GstBuffer *unit, GstCaps *caps)
     u->pts_offset_ns = (u->depayed_ntp_us - hub->epoch_ntp_us) * 1000 - (int64_t)first;
     u->has_offset = true;
   }
-  unit = shift_unit (hub, unit, u->pts_offset_ns);
+  unit = place_unit (hub, u->index, unit, u->pts_offset_ns);
   hub_emit_unit (hub, u->index, unit, caps);
   gst_buffer_unref (unit);
 }
@@ -123,7 +138,7 @@ units_take (Hub *hub, unsigned track, GstBuffer *unit, GstCaps *caps)
     set_epoch (hub, hub->unit_base_ntp_us);
   }
   int64_t base_ns = (hub->unit_base_ntp_us - hub->epoch_ntp_us) * 1000;
-  unit = shift_unit (hub, unit, base_ns - hub->unit_base_pts_ns);
+  unit = place_unit (hub, track, unit, base_ns - hub->unit_base_pts_ns);
   if (track == hub_main_track (hub))
     hub_note_frame (hub, !GST_BUFFER_FLAG_IS_SET (unit, GST_BUFFER_FLAG_DELTA_UNIT), loop_now_us ());
   if (u->payloader) {
@@ -161,6 +176,7 @@ units_clear (Hub *hub)
     free_payloaders (hub);
     free_depayloaders (hub);
   }
+  hub_forget_join_point (hub);
   for (unsigned i = 0; i < TRACKS_MAX; i++)
     gst_clear_caps (&hub->units[i].caps);
   hub->bridged = false;
@@ -229,5 +245,7 @@ units_update_bridges (Hub *hub)
     free_payloaders (hub);
     free_depayloaders (hub);
     gop_cache_clear (units_come_in ? hub->packet_gop : hub->unit_gop);
+    if (units_come_in)
+      hub_forget_join_point (hub);
   }
 }

@@ -215,6 +215,35 @@ test_fmtp (void)
   g_assert_false (inspect_video_fmtp (CODEC_H264, NULL, &info));
 }
 
+static void
+test_h264_units (void)
+{
+  static const struct {
+    const char *what;
+    uint8_t bytes[24];
+    size_t n_bytes;
+    bool key;
+  } table[] = {
+      {"IDR behind a parameter set, lengths", {0, 0, 0, 2, 0x67, 1, 0, 0, 0, 2, 0x65, 0x88}, 12, true},
+      {"intra picture that is no IDR", {0, 0, 0, 2, 0x67, 1, 0, 0, 0, 2, 0x41, 0x88}, 12, false},
+      {"IDR behind a delimiter, start codes", {0, 0, 0, 1, 0x09, 0xf0, 0, 0, 1, 0x65, 0x88}, 11, true},
+      {"recovery point", {0, 0, 1, 0x06, 6, 1, 0x84, 0x80, 0, 0, 1, 0x41, 0x88}, 13, true},
+      {"other picture, start codes", {0, 0, 1, 0x41, 0x88}, 5, false},
+      {"length beyond the end", {0, 0, 0, 9, 0x65, 0x88}, 6, false},
+      {"too short", {0, 0, 1, 0x65}, 4, false},
+      {"nothing", {0}, 0, false},
+  };
+  for (unsigned i = 0; i < G_N_ELEMENTS (table); i++) {
+    g_test_message ("%s", table[i].what);
+    for (size_t n = 0; n <= table[i].n_bytes; n++) {
+      g_autofree uint8_t *exact = g_memdup2 (table[i].bytes, n);
+      bool key = inspect_h264_unit_is_key (exact, n);
+      if (n == table[i].n_bytes)
+        g_assert_cmpint (key, ==, table[i].key);
+    }
+  }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -223,5 +252,6 @@ main (int argc, char **argv)
   g_test_add_func ("/stream/inspect/truncated", test_truncated);
   g_test_add_func ("/stream/inspect/sps", test_sps);
   g_test_add_func ("/stream/inspect/fmtp", test_fmtp);
+  g_test_add_func ("/stream/inspect/h264-units", test_h264_units);
   return g_test_run ();
 }

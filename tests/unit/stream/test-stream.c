@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { IDR = 0x65, PICTURE = 0x41, SPS = 0x67, PPS = 0x68 };
+enum { SEI = 0x06, DELIMITER = 0x09, IDR = 0x65, PICTURE = 0x41, SPS = 0x67, PPS = 0x68 };
 
 typedef struct {
   RigReader *reader;
@@ -146,6 +146,18 @@ test_parameter_sets_stay_with_their_key_frame (Rig *rig)
   }
   g_assert_cmpstr (reader.flags->str, ==, "ksep3 ksep3 ");
   g_assert_cmpuint (counters (rig, "cam").frames_in, ==, 2);
+  g_assert_cmpuint (counters (rig, "cam").key_frames_in, ==, 2);
+  /* One that sends everything in packets of its own, and a delimiter first. */
+  static const uint8_t nals[] = {DELIMITER, SPS, PPS, SEI, IDR};
+  for (unsigned i = 0; i < G_N_ELEMENTS (nals); i++)
+    rig_send (&publisher, (RigPacket){.sequence = (uint16_t)(7 + i),
+                                      .timestamp = 18000,
+                                      .nal = nals[i],
+                                      .marker = nals[i] == IDR});
+  expect_count (&reader, 11);
+  g_assert_cmpstr (reader.flags->str, ==, "ksep3 ksep3 ksep5 ");
+  g_assert_cmpuint (counters (rig, "cam").frames_in, ==, 3);
+  g_assert_cmpuint (counters (rig, "cam").key_frames_in, ==, 3);
   rig_reader_clear (&reader);
   rig_publisher_clear (&publisher);
 }
