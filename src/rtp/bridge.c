@@ -286,13 +286,13 @@ push_packet (Bridge *bridge, const uint8_t *bytes, size_t n_bytes, int64_t arriv
 static Bridge *
 new_payloader (const TrackSpec *spec, uint32_t ssrc, BridgePacketFunc func, void *data, GError **error)
 {
-  uint32_t timestamp_offset;
-  if (getrandom (&timestamp_offset, sizeof timestamp_offset, 0) != sizeof timestamp_offset)
-    timestamp_offset = g_random_int ();
   if (!spec->unit_caps) {
     g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT, "the track has no caps of its units");
     return NULL;
   }
+  uint32_t timestamp_offset;
+  while (getrandom (&timestamp_offset, sizeof timestamp_offset, 0) != sizeof timestamp_offset)
+    continue;
   /* All ones would be taken as "choose one". */
   Chain *chain = payload_chain_new (spec->codec, spec->payload_type, ssrc, timestamp_offset & 0x7fffffff,
                                     spec->unit_caps, error);

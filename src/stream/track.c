@@ -221,10 +221,8 @@ static uint32_t
 choose_ssrc (const TrackSet *set, unsigned n)
 {
   uint32_t ssrc;
-  do
-    if (getrandom (&ssrc, sizeof ssrc, 0) != sizeof ssrc)
-      ssrc = g_random_int ();
-  while (!is_ssrc_free (set, n, ssrc));
+  while (getrandom (&ssrc, sizeof ssrc, 0) != sizeof ssrc || !is_ssrc_free (set, n, ssrc))
+    continue;
   return ssrc;
 }
 
