@@ -24,6 +24,7 @@ struct Health {
   int64_t control_us; /* atomic: when the control loop last turned */
   unsigned timer;
   int64_t started_us;
+  int64_t live_limit_us;
   GMutex lock; /* leaf: problems */
   char *problems[HEALTH_N_PARTS];
   bool fine[HEALTH_N_PARTS];
@@ -70,6 +71,7 @@ health_new (Loop *control, LoopPool *pool, Registry *registry)
   Health *health = g_new0 (Health, 1);
   health->registry = registry;
   health->started_us = health->control_us = loop_now_us ();
+  health->live_limit_us = HEALTH_LIVE_LIMIT_MS * (int64_t)1000;
   g_mutex_init (&health->lock);
   health->n_beats = pool ? loop_pool_size (pool) : 0;
   health->beats = g_new0 (Beat *, health->n_beats + 1);
@@ -99,11 +101,17 @@ health_free (Health *health)
   g_free (health);
 }
 
+void
+health_set_live_limit (Health *health, int64_t limit_ms)
+{
+  health->live_limit_us = limit_ms * 1000;
+}
+
 static char *
-describe_silence (const char *name, int64_t answered_us)
+describe_silence (const Health *health, const char *name, int64_t answered_us)
 {
   int64_t silent_us = loop_now_us () - answered_us;
-  if (silent_us <= HEALTH_LIVE_LIMIT_MS * (int64_t)1000)
+  if (silent_us <= health->live_limit_us)
     return NULL;
   return g_strdup_printf ("thread %s has not answered for %d s", name, (int)(silent_us / G_USEC_PER_SEC));
 }
@@ -111,12 +119,13 @@ describe_silence (const char *name, int64_t answered_us)
 bool
 health_is_live (Health *health, char **ret_reason)
 {
-  char *reason = describe_silence ("control", __atomic_load_n (&health->control_us, __ATOMIC_RELAXED));
+  char *reason =
+      describe_silence (health, "control", __atomic_load_n (&health->control_us, __ATOMIC_RELAXED));
   /* A stuck control loop sends no heartbeats: what the others answered last says nothing then. */
   for (unsigned i = 0; i < health->n_beats && !reason; i++) {
     Beat *beat = health->beats[i];
-    reason =
-        describe_silence (loop_name (beat->loop), __atomic_load_n (&beat->answered_us, __ATOMIC_RELAXED));
+    reason = describe_silence (health, loop_name (beat->loop),
+                               __atomic_load_n (&beat->answered_us, __ATOMIC_RELAXED));
   }
   bool live = reason == NULL;
   if (ret_reason)

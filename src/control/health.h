@@ -17,6 +17,9 @@ Health *health_new (Loop *control, LoopPool *pool, Registry *registry);
 /* Stops it; the I/O loops must still run. */
 void health_free (Health *health); /* NULL-safe */
 
+/* Instead of HEALTH_LIVE_LIMIT_MS; more than the second between two heartbeats. */
+void health_set_live_limit (Health *health, int64_t limit_ms);
+
 /* Every loop has answered lately. False: @ret_reason says which one has not. (transfer full) (nullable) */
 bool health_is_live (Health *health, char **ret_reason);
 
