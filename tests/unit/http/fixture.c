@@ -84,16 +84,13 @@ static const HttpRoute routes[] = {
  * ---------------------------------------------------------------------------------------------- */
 
 void
-fixture_begin (Fixture *fixture, Settings *settings)
+fixture_begin_on (Fixture *fixture, Settings *settings, Loop *control, LoopPool *pool)
 {
-  g_autoptr (GError) error = NULL;
-  *fixture = (Fixture){.settings = settings ? settings : settings_new_default ()};
+  *fixture =
+      (Fixture){.settings = settings ? settings : settings_new_default (), .control = control, .pool = pool};
   g_strfreev (fixture->settings->http_listen);
   fixture->settings->http_listen = g_strsplit ("127.0.0.1:0", ",", -1);
   fixture->settings->http_threads = 2;
-  fixture->control = loop_new_control ();
-  fixture->pool = loop_pool_new (2, &error);
-  g_assert_no_error (error);
   fixture->auth = auth_new (fixture->settings);
   fixture->router = router_new ();
 }
@@ -116,7 +113,10 @@ fixture_serve (Fixture *fixture, void *app)
 void
 fixture_set_up (Fixture *fixture, Settings *settings)
 {
-  fixture_begin (fixture, settings);
+  g_autoptr (GError) error = NULL;
+  LoopPool *pool = loop_pool_new (2, &error);
+  g_assert_no_error (error);
+  fixture_begin_on (fixture, settings, loop_new_control (), pool);
   router_add (fixture->router, routes, G_N_ELEMENTS (routes));
   fixture_serve (fixture, fixture);
 }
@@ -135,14 +135,20 @@ fixture_stop_serving (Fixture *fixture)
 }
 
 void
+fixture_end (Fixture *fixture)
+{
+  router_free (fixture->router);
+  auth_free (fixture->auth);
+  settings_unref (fixture->settings);
+}
+
+void
 fixture_tear_down (Fixture *fixture)
 {
   fixture_stop_serving (fixture);
-  router_free (fixture->router);
-  auth_free (fixture->auth);
+  fixture_end (fixture);
   loop_pool_free (fixture->pool);
   loop_free (fixture->control);
-  settings_unref (fixture->settings);
 }
 
 typedef struct {

@@ -26,11 +26,12 @@ typedef struct {
 /* @settings: taken over, NULL for defaults; http_listen is filled in. */
 void fixture_set_up (Fixture *fixture, Settings *settings);
 void fixture_tear_down (Fixture *fixture);
-/* The same in pieces, for other routes: begin, fill fixture->router, serve; stop_serving, free the app,
- * tear_down. */
-void fixture_begin (Fixture *fixture, Settings *settings);
+/* The same in pieces, for other routes on other loops: begin, fill fixture->router, serve; stop_serving, end.
+ */
+void fixture_begin_on (Fixture *fixture, Settings *settings, Loop *control, LoopPool *pool);
 void fixture_serve (Fixture *fixture, void *app);
 void fixture_stop_serving (Fixture *fixture);
+void fixture_end (Fixture *fixture);
 
 /* Runs @func on a thread and the control loop here until it has returned, at most 20 s. */
 typedef void (*FixtureFunc) (Fixture *fixture);
