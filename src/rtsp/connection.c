@@ -270,7 +270,9 @@ static void
 on_closed (void *data, const GError *error)
 {
   RtspConnection *c = data;
-  connection_close (c, error ? error->message : "connection closed by the peer");
+  if (error)
+    LOG (LOG_RTSP, LOG_DEBUG, "connection-lost", (&(LogFields){.peer = c->peer}), "%s", error->message);
+  connection_close (c, error ? "connection lost" : "connection closed by the peer");
 }
 
 static const ConnOps conn_ops = {
@@ -348,7 +350,7 @@ connection_arrive (RtspConnection *c, RtspLoop *home)
   if (c->tunnel)
     tunnel_arrive (c->tunnel, home);
   if (!conn_adopt (c->conn, home->loop, &error))
-    connection_close (c, error->message);
+    connection_close (c, "cannot move to the home of its stream");
   else if (atomic_load (&home->server->stopping))
     connection_close (c, "server stopping");
   else

@@ -127,6 +127,7 @@ struct RtspConnection {
 };
 
 void connection_accept (RtspLoop *home, int fd, TlsServer *tls, Listener *listener);
+/* @reason is static when the session plays: operators are told it later. */
 void connection_close (RtspConnection *c, const char *reason);
 /* Sends what waits; false when the connection has been closed. */
 bool connection_flush (RtspConnection *c);
