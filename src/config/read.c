@@ -88,14 +88,16 @@ set_number (const Key *key, void *object, const ConfigNode *node, const char *pa
 static bool
 set_bool (const Key *key, void *object, const ConfigNode *node, const char *path, ConfigProblems *problems)
 {
-  bool value = node->boolean;
+  bool value = false;
   if (node->type == NODE_STRING && node->loose) {
     if (!text_to_bool (node->string, &value)) {
       g_autofree char *shown = config_quote (node->string);
       config_problem (problems, node, path, "%s is not true or false", shown);
       return false;
     }
-  } else if (node->type != NODE_BOOL) {
+  } else if (node->type == NODE_BOOL) {
+    value = node->boolean;
+  } else {
     return wrong_type (key, node, path, problems);
   }
   AT (bool, object, key) = value;
