@@ -35,8 +35,9 @@ typedef struct {
   uint32_t frame_time;
   bool frame_partial; /* its beginning was not seen */
   bool frame_has_picture;
-  bool frame_key;       /* its key flag has been given to a batch */
-  bool no_picture;      /* the builder holds parameter sets, delimiters and the like, which wait for their picture */
+  bool frame_key;  /* its key flag has been given to a batch */
+  bool no_picture; /* the builder holds parameter sets, delimiters and the like, which wait for their picture
+                    */
 } PacketTrack;
 
 typedef struct {
@@ -130,8 +131,10 @@ void hub_note_frame (Hub *hub, bool key, int64_t arrival_us);
 void packets_begin (Hub *hub); /* a new publisher */
 void packets_end (Hub *hub);   /* flushes what is left of the old one */
 void packets_clear (Hub *hub);
-/* Takes a packet of the ingest or of a payloader. */
-void packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, int64_t arrival_us);
+/* Takes a packet of the ingest or of a payloader. @ntp_us: wall clock of its capture where it is known from
+ * elsewhere, else 0: then reports or the arrival tell. */
+void packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, int64_t arrival_us,
+                   int64_t ntp_us);
 /* Flushes what may go; true when something is left that a timer must flush. */
 bool packets_flush_due (Hub *hub, int64_t now_us);
 void packets_set_clock (Hub *hub, unsigned track, int64_t ntp_us, uint32_t source_rtp_time);

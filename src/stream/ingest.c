@@ -105,7 +105,7 @@ ingest_packet (Ingest *ingest, unsigned track, const uint8_t *bytes, size_t n_by
   COUNT (counters->packets_in, 1);
   COUNT (counters->bytes_in, n_bytes);
   hub->window_bytes += n_bytes;
-  packets_take (hub, track, bytes, n_bytes, arrival_us);
+  packets_take (hub, track, bytes, n_bytes, arrival_us, 0);
 }
 
 void

@@ -267,7 +267,8 @@ close_old_frame (Hub *hub, unsigned track, const RtpHeader *header, int64_t arri
 }
 
 void
-packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, int64_t arrival_us)
+packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, int64_t arrival_us,
+              int64_t ntp_us)
 {
   PacketTrack *t = &hub->packets[track];
   const Track *info = &hub->tracks->tracks[track];
@@ -281,6 +282,8 @@ packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, in
                    &found);
   if (!place (hub, track, &header, &found, arrival_us))
     return;
+  if (ntp_us)
+    packets_set_clock (hub, track, ntp_us, header.timestamp);
   close_old_frame (hub, track, &header, arrival_us);
 
   if (batch_builder_full (t->builder, n_bytes))
@@ -293,8 +296,8 @@ packets_take (Hub *hub, unsigned track, const uint8_t *bytes, size_t n_bytes, in
   if ((found.parameters || found.key) && !hub->picture_known && (int)track == hub_video (hub))
     hub->picture_known = inspect_video_payload (info->spec.codec, bytes + header.payload_offset,
                                                 header.payload_bytes, &hub->picture);
-  int64_t ntp_us = batch_builder_count (t->builder) == 0 ? wall_clock (hub, track, arrival_us) : 0;
-  batch_builder_commit (t->builder, n_bytes, flags, arrival_us, ntp_us);
+  int64_t capture_us = batch_builder_count (t->builder) == 0 ? wall_clock (hub, track, arrival_us) : 0;
+  batch_builder_commit (t->builder, n_bytes, flags, arrival_us, capture_us);
   if ((flags & BATCH_FRAME_END) && inspect_marker_ends_frame (info->spec.codec))
     flush (hub, t);
 }

@@ -32,7 +32,8 @@ void reader_queue_free (ReaderQueue *queue); /* NULL-safe */
 /* Interleaved channel of @track when it is not 2 * track. */
 void reader_queue_set_channel (ReaderQueue *queue, unsigned track, uint8_t channel);
 
-/* Told of each batch that has gone out whole, by reader_queue_consume(); must not touch the queue. NULL: nobody. */
+/* Told of each batch that has gone out whole, by reader_queue_consume(); must not touch the queue. NULL:
+ * nobody. */
 typedef void (*ReaderQueueSentFunc) (void *data, const Batch *batch, int64_t now_us);
 void reader_queue_set_sent_func (ReaderQueue *queue, ReaderQueueSentFunc func, void *data);
 

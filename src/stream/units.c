@@ -66,10 +66,7 @@ on_payloaded (void *data, const uint8_t *bytes, size_t n_bytes, bool last)
 {
   UnitTrack *u = data;
   Hub *hub = u->stream->hub;
-  packets_take (hub, u->index, bytes, n_bytes, u->unit_arrival_us);
-  RtpHeader header;
-  if (last && rtp_header_parse (bytes, n_bytes, &header))
-    packets_set_clock (hub, u->index, u->unit_ntp_us, header.timestamp);
+  packets_take (hub, u->index, bytes, n_bytes, u->unit_arrival_us, u->unit_ntp_us);
 }
 
 static void

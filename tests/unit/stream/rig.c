@@ -2,6 +2,7 @@
 #include "rig.h"
 
 #include "base/error.h"
+#include "stream/bridge.h"
 
 #include <string.h>
 
@@ -98,6 +99,82 @@ static const char *const fake_schemes[] = {"fake", NULL};
 static const SourceFactory fake_factory = {
     .schemes = fake_schemes, .check = check_source, .open = open_source, .close = close_source};
 
+/* --- bridges: one packet a unit, one unit a packet
+ * ------------------------------------------------------------ */
+
+guint rig_bridges;
+
+struct Bridge {
+  BridgePacketFunc packet_func;
+  BridgeUnitFunc unit_func;
+  void *data;
+  uint16_t sequence;
+  GstCaps *caps;
+};
+
+static Bridge *
+new_bridge (BridgePacketFunc packet_func, BridgeUnitFunc unit_func, void *data)
+{
+  Bridge *bridge = g_new (Bridge, 1);
+  *bridge = (Bridge){.packet_func = packet_func, .unit_func = unit_func, .data = data, .sequence = 1000};
+  bridge->caps = gst_caps_new_empty_simple ("video/x-h264");
+  g_atomic_int_inc (&rig_bridges);
+  return bridge;
+}
+
+static Bridge *
+new_payloader (const TrackSpec *spec, uint32_t ssrc, BridgePacketFunc func, void *data, GError **error)
+{
+  return new_bridge (func, NULL, data);
+}
+
+static Bridge *
+new_depayloader (const TrackSpec *spec, BridgeUnitFunc func, void *data, GError **error)
+{
+  return new_bridge (NULL, func, data);
+}
+
+static void
+push_unit (Bridge *bridge, GstBuffer *unit, GstCaps *new_caps)
+{
+  uint32_t time = (uint32_t)gst_util_uint64_scale (GST_BUFFER_PTS (unit), 90000, GST_SECOND);
+  uint8_t packet[20] = {0x80, 0x80 | 96, (uint8_t)(bridge->sequence >> 8), (uint8_t)bridge->sequence};
+  for (int i = 0; i < 4; i++)
+    packet[4 + i] = (uint8_t)(time >> (24 - 8 * i));
+  gst_buffer_extract (unit, 4, packet + 12, 2);
+  bridge->sequence++;
+  gst_buffer_unref (unit);
+  bridge->packet_func (bridge->data, packet, sizeof packet, true);
+}
+
+static void
+push_packet (Bridge *bridge, const uint8_t *bytes, size_t n_bytes, int64_t arrival_us, void *keep_alive,
+             GDestroyNotify unref)
+{
+  uint8_t unit_bytes[8] = {0, 0, 0, 4, bytes[12], bytes[13]};
+  GstBuffer *unit = gst_buffer_new_memdup (unit_bytes, sizeof unit_bytes);
+  uint32_t time = (uint32_t)bytes[4] << 24 | (uint32_t)bytes[5] << 16 | (uint32_t)bytes[6] << 8 | bytes[7];
+  GST_BUFFER_PTS (unit) = gst_util_uint64_scale (time, GST_SECOND, 90000);
+  bridge->unit_func (bridge->data, unit, bridge->caps);
+  unref (keep_alive);
+}
+
+static void
+free_bridge (Bridge *bridge)
+{
+  if (!bridge)
+    return;
+  gst_caps_unref (bridge->caps);
+  g_free (bridge);
+  (void)g_atomic_int_dec_and_test (&rig_bridges);
+}
+
+static const BridgeOps fake_bridges = {.new_payloader = new_payloader,
+                                       .new_depayloader = new_depayloader,
+                                       .push_unit = push_unit,
+                                       .push_packet = push_packet,
+                                       .free = free_bridge};
+
 /* --- rig ---------------------------------------------------------------------------------------------------
  */
 
@@ -118,7 +195,7 @@ rig_new (void)
   rig->control = loop_new_control ();
   rig->pool = loop_pool_new (2, &error);
   g_assert_no_error (error);
-  rig->registry = registry_new (rig->control, rig->pool, NULL, on_event, rig);
+  rig->registry = registry_new (rig->control, rig->pool, &fake_bridges, on_event, rig);
   registry_add_source_factory (rig->registry, &fake_factory);
   rig->settings = settings_new_default ();
   registry_apply (rig->registry, rig->settings);
@@ -216,6 +293,7 @@ static const IngestOps publisher_ops = {.on_ended = on_publisher_ended,
 typedef struct {
   RigPublisher *publisher;
   bool audio;
+  IngestPlane plane;
 } PublishData;
 
 static void
@@ -230,8 +308,10 @@ on_publish_answer (void *data, PublishTicket *ticket, Stream *stream, const GErr
     publisher->stream = stream_ref (stream);
     TrackSpec specs[2];
     take_specs (specs, request->audio);
+    if (request->plane == INGEST_UNITS)
+      specs[0].unit_caps = gst_caps_new_empty_simple ("video/x-h264");
     IngestInfo info = {.protocol = "test"};
-    publisher->ingest = ingest_begin (stream, specs, request->audio ? 2 : 1, INGEST_PACKETS, &publisher_ops,
+    publisher->ingest = ingest_begin (stream, specs, request->audio ? 2 : 1, request->plane, &publisher_ops,
                                       publisher, &info, &publisher->error);
   }
   g_free (request);
@@ -244,20 +324,33 @@ publisher_done (void *data)
   return ((RigPublisher *)data)->done;
 }
 
-void
-rig_publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio)
+static void
+publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio, IngestPlane plane)
 {
   *publisher = (RigPublisher){0};
   PublishData *request = g_new (PublishData, 1);
-  *request = (PublishData){publisher, audio};
+  *request = (PublishData){publisher, audio, plane};
   registry_open_publish (rig->registry, name, rig->control, NULL, on_publish_answer, request);
   rig_wait (publisher_done, publisher);
   rig_settle (rig);
 }
 
+void
+rig_publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio)
+{
+  publish (rig, publisher, name, audio, INGEST_PACKETS);
+}
+
+void
+rig_publish_units (Rig *rig, RigPublisher *publisher, const char *name)
+{
+  publish (rig, publisher, name, false, INGEST_UNITS);
+}
+
 typedef struct {
   RigPublisher *publisher;
   RigPacket packet;
+  GstClockTime pts;
   const char *why;
 } HomeCall;
 
@@ -285,6 +378,23 @@ rig_send (RigPublisher *publisher, RigPacket packet)
 {
   HomeCall call = {.publisher = publisher, .packet = packet};
   loop_call (stream_home (publisher->stream), send_at_home, &call);
+}
+
+static void
+send_unit_at_home (void *data)
+{
+  HomeCall *call = data;
+  uint8_t bytes[8] = {0, 0, 0, 4, call->packet.nal, 0x88};
+  GstBuffer *unit = gst_buffer_new_memdup (bytes, sizeof bytes);
+  GST_BUFFER_PTS (unit) = call->pts;
+  ingest_unit (call->publisher->ingest, 0, unit, NULL);
+}
+
+void
+rig_send_unit (RigPublisher *publisher, uint8_t nal, GstClockTime pts)
+{
+  HomeCall call = {.publisher = publisher, .packet = {.nal = nal}, .pts = pts};
+  loop_call (stream_home (publisher->stream), send_unit_at_home, &call);
 }
 
 static void
@@ -332,6 +442,7 @@ rig_ask (Rig *rig, RigReader *reader, const char *name)
   g_mutex_init (&reader->lock);
   reader->sequences = g_array_new (FALSE, FALSE, sizeof (uint16_t));
   reader->times = g_array_new (FALSE, FALSE, sizeof (uint32_t));
+  reader->captures = g_array_new (FALSE, FALSE, sizeof (int64_t));
   reader->flags = g_string_new (NULL);
   registry_open_read (rig->registry, name, rig->control, NULL, on_lease, reader);
 }
@@ -361,10 +472,23 @@ on_batch (void *data, Batch *batch)
     g_array_append_val (reader->sequences, sequence);
   }
   g_array_append_val (reader->times, batch->rtp_time);
+  g_array_append_val (reader->captures, batch->ntp_us);
   g_string_append_printf (reader->flags, "%s%s%s%s%u ", batch->flags & BATCH_KEY ? "k" : "",
                           batch->flags & BATCH_FRAME_START ? "s" : "",
                           batch->flags & BATCH_FRAME_END ? "e" : "",
                           batch->flags & BATCH_PARAMETERS ? "p" : "", batch->n_packets);
+  g_mutex_unlock (&reader->lock);
+}
+
+static void
+on_unit (void *data, unsigned track, GstBuffer *unit, GstCaps *caps)
+{
+  RigReader *reader = data;
+  int64_t pts_us = (int64_t)GST_BUFFER_PTS (unit) / 1000;
+  g_assert_nonnull (gst_buffer_get_reference_timestamp_meta (unit, NULL));
+  g_mutex_lock (&reader->lock);
+  g_array_append_val (reader->captures, pts_us);
+  g_string_append (reader->flags, GST_BUFFER_FLAG_IS_SET (unit, GST_BUFFER_FLAG_DELTA_UNIT) ? "d" : "k");
   g_mutex_unlock (&reader->lock);
 }
 
@@ -374,7 +498,7 @@ on_gone (void *data, ReaderGone why)
   ((RigReader *)data)->gone = (int)why + 1;
 }
 
-static const ReaderOps reader_ops = {.on_batch = on_batch, .on_gone = on_gone};
+static const ReaderOps reader_ops = {.on_batch = on_batch, .on_unit = on_unit, .on_gone = on_gone};
 
 typedef struct {
   RigReader *reader;
@@ -389,7 +513,7 @@ play_on_loop (void *data)
   ReaderInfo info = {.protocol = "test", .transport = "none", .peer = (char *)"127.0.0.1:1"};
   if (!reader->reader)
     reader->reader =
-        reader_new (lease_stream (reader->lease), reader->loop, READER_PACKETS, &reader_ops, reader, &info);
+        reader_new (lease_stream (reader->lease), reader->loop, reader->plane, &reader_ops, reader, &info);
   reader_start (reader->reader, call->with_gop_cache);
 }
 
@@ -438,6 +562,7 @@ rig_reader_clear (RigReader *reader)
   g_clear_error (&reader->error);
   g_array_unref (reader->sequences);
   g_array_unref (reader->times);
+  g_array_unref (reader->captures);
   g_string_free (reader->flags, TRUE);
   g_mutex_clear (&reader->lock);
 }

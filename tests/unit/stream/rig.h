@@ -38,6 +38,9 @@ typedef struct {
 } RigPublisher;
 
 void rig_publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio);
+/* The same with access units instead of packets, H.264 in avc format. */
+void rig_publish_units (Rig *rig, RigPublisher *publisher, const char *name);
+void rig_send_unit (RigPublisher *publisher, uint8_t nal, GstClockTime pts);
 void rig_publisher_clear (RigPublisher *publisher);
 
 /* Hands one packet to the ingest, on the home loop, and waits for it. @payload begins with the NAL header. */
@@ -60,9 +63,11 @@ typedef struct {
   bool done;
   Loop *loop;
   Reader *reader;
+  ReaderPlane plane; /* set before rig_play() */
   GMutex lock;
   GArray *sequences; /* of uint16_t: every packet got */
   GArray *times;     /* of uint32_t: of every batch */
+  GArray *captures;  /* of int64_t: wall clock of every batch, or PTS in us of every unit */
   GString *flags; /* per batch: k key, s start, e end, p parameters, then the number of packets and a space */
   int gone;       /* ReaderGone + 1 */
 } RigReader;
@@ -77,3 +82,6 @@ void rig_reader_clear (RigReader *reader);
 /* The scripted source, scheme "fake": "fake:online" comes online by itself, "fake:fail" fails, "fake:silent"
  * says nothing, "fake:end" comes online and ends. */
 extern guint rig_source_opened, rig_source_closed;
+
+/* How many bridges live. */
+extern guint rig_bridges;

@@ -574,6 +574,67 @@ test_stop_holds_until_start (Rig *rig)
   expect_state (rig, "cam", STREAM_RUNNING);
 }
 
+/* --- planes ------------------------------------------------------------------------------------------------
+ */
+
+static int64_t
+capture (RigReader *reader, unsigned index)
+{
+  return g_array_index (reader->captures, int64_t, index);
+}
+
+static void
+test_units_are_payloaded_while_somebody_wants_packets (Rig *rig)
+{
+  RigPublisher publisher;
+  rig_publish_units (rig, &publisher, "film");
+  rig_send_unit (&publisher, PICTURE, 0);
+  rig_send_unit (&publisher, IDR, 4 * GST_SECOND);
+  rig_send_unit (&publisher, PICTURE, 5 * GST_SECOND);
+  g_assert_cmpuint (rig_bridges, ==, 0);
+  for (unsigned round = 0; round < 2; round++) {
+    RigReader reader;
+    rig_open (rig, &reader, "film");
+    rig_play (rig, &reader, round, true);
+    expect_count (&reader, 2);
+    g_assert_cmpuint (rig_bridges, ==, 1);
+    rig_send_unit (&publisher, PICTURE, (6 + round) * GST_SECOND);
+    expect_count (&reader, 3);
+    /* The cached frames keep their age, on the RTP clock and on the wall clock alike. */
+    g_assert_cmpuint (batch_time (&reader, 1) - batch_time (&reader, 0), ==, 90000);
+    g_assert_cmpint (capture (&reader, 1) - capture (&reader, 0), ==, G_USEC_PER_SEC);
+    g_assert_cmpint (capture (&reader, 2) - capture (&reader, 0), ==, (2 + round) * G_USEC_PER_SEC);
+    rig_reader_clear (&reader);
+    rig_settle (rig);
+    g_assert_cmpuint (rig_bridges, ==, 0);
+    rig_send_unit (&publisher, IDR, 4 * GST_SECOND);
+    rig_send_unit (&publisher, PICTURE, 5 * GST_SECOND);
+  }
+  rig_publisher_clear (&publisher);
+}
+
+static void
+test_packets_are_depayloaded_while_somebody_wants_units (Rig *rig)
+{
+  RigPublisher publisher;
+  rig_publish (rig, &publisher, "cam", false);
+  rig_send (&publisher, (RigPacket){.sequence = 1, .timestamp = 900000, .nal = IDR, .marker = true});
+  rig_send (&publisher, (RigPacket){.sequence = 2, .timestamp = 990000, .nal = PICTURE, .marker = true});
+  RigReader reader;
+  rig_open (rig, &reader, "cam");
+  reader.plane = READER_UNITS;
+  rig_play (rig, &reader, 1, true);
+  rig_send (&publisher, (RigPacket){.sequence = 3, .timestamp = 1080000, .nal = PICTURE, .marker = true});
+  rig_settle (rig);
+  g_assert_cmpstr (reader.flags->str, ==, "kdd");
+  g_assert_cmpint (capture (&reader, 0), ==, 0);
+  g_assert_cmpint (capture (&reader, 2), ==, 2 * G_USEC_PER_SEC);
+  rig_reader_clear (&reader);
+  rig_settle (rig);
+  g_assert_cmpuint (rig_bridges, ==, 0);
+  rig_publisher_clear (&publisher);
+}
+
 /* --- configuration -----------------------------------------------------------------------------------------
  */
 
@@ -691,6 +752,10 @@ main (int argc, char **argv)
   ADD ("wish-for-a-silent-source-times-out", test_wish_for_a_silent_source_times_out);
   ADD ("a-source-that-ends-is-not-restarted", test_a_source_that_ends_is_not_restarted);
   ADD ("stop-holds-until-start", test_stop_holds_until_start);
+  ADD ("units-are-payloaded-while-somebody-wants-packets",
+       test_units_are_payloaded_while_somebody_wants_packets);
+  ADD ("packets-are-depayloaded-while-somebody-wants-units",
+       test_packets_are_depayloaded_while_somebody_wants_units);
   ADD ("update-touches-only-what-it-must", test_update_touches_only_what_it_must);
   ADD ("create-refuses", test_create_refuses);
   ADD ("pattern-makes-streams-on-demand", test_pattern_makes_streams_on_demand);
