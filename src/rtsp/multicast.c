@@ -128,10 +128,10 @@ on_batch (void *data, Batch *batch)
     NetAddress to = track_address (group, batch->track, true);
     group->reported |= 1u << batch->track;
     if (n > 0)
-      udp_sender_send (group->sender, &to, packet, n);
+      udp_sender_send (group->sender, NULL, &to, packet, n);
   }
   NetAddress to = track_address (group, batch->track, false);
-  udp_sender_push_batch (group->sender, &to, batch);
+  udp_sender_push_batch (group->sender, NULL, &to, batch);
   reader_account_sent (group->reader, batch, loop_now_us ());
 }
 
@@ -235,7 +235,7 @@ multicast_report (RtspMulticast *group, ReportRound *round)
     gsize n_bytes;
     const uint8_t *bytes = report ? g_bytes_get_data (report, &n_bytes) : NULL;
     if (bytes)
-      udp_sender_send (group->sender, &to, bytes, n_bytes);
+      udp_sender_send (group->sender, NULL, &to, bytes, n_bytes);
   }
 }
 

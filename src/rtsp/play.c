@@ -199,11 +199,11 @@ play_play (RtspConnection *c)
 void
 play_pause (RtspConnection *c)
 {
-  if (c->session->publishing) {
-    request_answer_status (c, 455, NULL);
-    return;
-  }
-  if (c->session->state == SESSION_PLAYING)
-    reading_stop (c->session);
+  RtspSession *session = c->session;
+  /* A paused publisher keeps its stream until the stall watchdog takes it away. */
+  if (session->state == SESSION_RECORDING)
+    session_set_state (session, SESSION_READY);
+  else if (session->state == SESSION_PLAYING)
+    reading_stop (session);
   request_answer_status (c, 200, NULL);
 }

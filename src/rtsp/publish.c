@@ -157,6 +157,11 @@ void
 publish_setup (RtspConnection *c)
 {
   RtspSession *session = c->session;
+  if (session->ingest) {
+    /* Paused: the stream has its tracks. */
+    request_answer_status (c, 455, NULL);
+    return;
+  }
   int index = find_media (session, c->request);
   if (index < 0) {
     request_answer_status (c, 404, NULL);

@@ -69,7 +69,7 @@ static void
 send_udp_now (RtspSession *session, Batch *batch, int64_t now_us)
 {
   UdpSender *sender = udp_port_sender (session->c->home->udp, false);
-  udp_sender_push_batch (sender, &session->tracks[batch->track].to[0], batch);
+  udp_sender_push_batch (sender, conn_local (session->c->conn), &session->tracks[batch->track].to[0], batch);
   session->pace_bytes += batch->n_bytes;
   reader_account_sent (session->reader, batch, now_us);
 }

@@ -36,6 +36,10 @@ bool
 recording_start (RtspSession *session, GError **error)
 {
   RtspConnection *c = session->c;
+  if (session->ingest) {
+    session_set_state (session, SESSION_RECORDING);
+    return true;
+  }
   TrackSpec specs[TRACKS_MAX];
   unsigned n_specs = 0;
   for (unsigned i = 0; i < session->n_tracks; i++)

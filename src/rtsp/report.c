@@ -17,7 +17,8 @@ session_send_rtcp (SessionTrack *track, const uint8_t *bytes, size_t n_bytes)
   RtspSession *session = track->session;
   RtspConnection *c = session->c;
   if (session->delivery == DELIVERY_UDP) {
-    udp_sender_send (udp_port_sender (c->home->udp, true), &track->to[1], bytes, n_bytes);
+    udp_sender_send (udp_port_sender (c->home->udp, true), conn_local (c->conn), &track->to[1], bytes,
+                     n_bytes);
     return true;
   }
   uint8_t *frame = g_malloc (FRAME_HEADER_BYTES + n_bytes);

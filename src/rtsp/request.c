@@ -216,7 +216,7 @@ static const struct {
     {"ANNOUNCE", announce, IN_INIT, SESSION_UNUSED, true},
     {"SETUP", setup, IN_INIT | IN_READY, SESSION_OPTIONAL, true},
     {"PLAY", play, IN_READY | IN_PLAYING, SESSION_NEEDED, true},
-    {"PAUSE", pause_session, IN_READY | IN_PLAYING, SESSION_NEEDED, true},
+    {"PAUSE", pause_session, IN_READY | IN_PLAYING | IN_RECORDING, SESSION_NEEDED, true},
     {"RECORD", publish_record, IN_READY, SESSION_NEEDED, true},
     {"TEARDOWN", teardown, IN_ANY, SESSION_NEEDED, true},
     {"GET_PARAMETER", parameters, IN_ANY, SESSION_OPTIONAL, false},

@@ -21,9 +21,12 @@ typedef struct UdpSender UdpSender;
 /* On a socket of the caller's. @dropped is counted up. */
 UdpSender *udp_sender_new (Loop *loop, int fd, atomic_uint_fast64_t *dropped);
 void udp_sender_free (UdpSender *sender); /* NULL-safe; sends what waits */
-void udp_sender_push_batch (UdpSender *sender, const NetAddress *to, Batch *batch);
+/* @from: the local address that the peer knows us by, so that a host with several sends from the right one;
+ * NULL: the kernel chooses. */
+void udp_sender_push_batch (UdpSender *sender, const NetAddress *from, const NetAddress *to, Batch *batch);
 /* One packet, now. */
-void udp_sender_send (UdpSender *sender, const NetAddress *to, const uint8_t *bytes, size_t n_bytes);
+void udp_sender_send (UdpSender *sender, const NetAddress *from, const NetAddress *to, const uint8_t *bytes,
+                      size_t n_bytes);
 /* For tests: messages refused with GSO and sent plainly so far. */
 uint64_t udp_sender_fallbacks (const UdpSender *sender);
 

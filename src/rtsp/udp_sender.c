@@ -19,6 +19,8 @@ enum {
 typedef struct {
   struct sockaddr_in6 to;
   socklen_t to_len;
+  bool has_from;
+  struct in6_addr from; /* IPv4 in its mapped form */
   Batch *batch;
 } Job;
 
@@ -74,26 +76,39 @@ udp_sender_fallbacks (const UdpSender *sender)
   return sender->fallbacks;
 }
 
-static socklen_t
-socket_address (const UdpSender *sender, const NetAddress *to, struct sockaddr_in6 *ret)
+static struct in6_addr
+mapped_host (const NetAddress *address)
 {
-  memset (ret, 0, sizeof *ret);
+  struct in6_addr host = {0};
+  if (address->sa.sa_family == AF_INET6)
+    return address->in6.sin6_addr;
+  host.s6_addr[10] = host.s6_addr[11] = 0xff;
+  memcpy (&host.s6_addr[12], &address->in.sin_addr, 4);
+  return host;
+}
+
+static Job
+make_job (const UdpSender *sender, const NetAddress *from, const NetAddress *to)
+{
+  Job job = {.has_from = from != NULL && sender->v6};
+  if (job.has_from)
+    job.from = mapped_host (from);
   if (to->sa.sa_family == AF_INET6 || !sender->v6) {
-    memcpy (ret, &to->storage, MIN (to->len, sizeof *ret));
-    return MIN (to->len, (socklen_t)sizeof *ret);
+    job.to_len = MIN (to->len, (socklen_t)sizeof job.to);
+    memcpy (&job.to, &to->storage, job.to_len);
+  } else {
+    job.to = (struct sockaddr_in6){
+        .sin6_family = AF_INET6, .sin6_port = to->in.sin_port, .sin6_addr = mapped_host (to)};
+    job.to_len = sizeof job.to;
   }
-  ret->sin6_family = AF_INET6;
-  ret->sin6_port = to->in.sin_port;
-  ret->sin6_addr.s6_addr[10] = ret->sin6_addr.s6_addr[11] = 0xff;
-  memcpy (&ret->sin6_addr.s6_addr[12], &to->in.sin_addr, 4);
-  return sizeof *ret;
+  return job;
 }
 
 void
-udp_sender_push_batch (UdpSender *sender, const NetAddress *to, Batch *batch)
+udp_sender_push_batch (UdpSender *sender, const NetAddress *from, const NetAddress *to, Batch *batch)
 {
-  Job job = {.batch = batch_ref (batch)};
-  job.to_len = socket_address (sender, to, &job.to);
+  Job job = make_job (sender, from, to);
+  job.batch = batch_ref (batch);
   g_array_append_val (sender->jobs, job);
   loop_defer (sender->loop, &sender->flush);
 }
@@ -104,26 +119,61 @@ count_dropped (UdpSender *sender, unsigned n_packets)
   atomic_fetch_add_explicit (sender->dropped, n_packets, memory_order_relaxed);
 }
 
-void
-udp_sender_send (UdpSender *sender, const NetAddress *to, const uint8_t *bytes, size_t n_bytes)
+/* Room for the source address and the segment size. */
+typedef union {
+  struct cmsghdr header;
+  uint8_t bytes[CMSG_SPACE (sizeof (struct in6_pktinfo)) + CMSG_SPACE (sizeof (uint16_t))];
+} Control;
+
+static void
+add_control (struct msghdr *message, Control *control, int level, int type, const void *value, size_t n_bytes)
 {
-  struct sockaddr_in6 address;
-  socklen_t len = socket_address (sender, to, &address);
-  if (sendto (sender->fd, bytes, n_bytes, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0)
+  struct cmsghdr *header = (struct cmsghdr *)(control->bytes + message->msg_controllen);
+  header->cmsg_level = level;
+  header->cmsg_type = type;
+  header->cmsg_len = CMSG_LEN (n_bytes);
+  memcpy (CMSG_DATA (header), value, n_bytes);
+  message->msg_control = control;
+  message->msg_controllen += CMSG_SPACE (n_bytes);
+}
+
+static void
+fill_header (const Job *job, struct iovec *iov, size_t n_iov, struct msghdr *message, Control *control)
+{
+  *message = (struct msghdr){
+      .msg_name = (void *)&job->to, .msg_namelen = job->to_len, .msg_iov = iov, .msg_iovlen = n_iov};
+  memset (control, 0, sizeof *control);
+  if (job->has_from) {
+    struct in6_pktinfo info = {.ipi6_addr = job->from};
+    add_control (message, control, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+  }
+}
+
+static void
+send_packet (UdpSender *sender, const Job *job, struct iovec *packet)
+{
+  struct msghdr message;
+  Control control;
+  fill_header (job, packet, 1, &message, &control);
+  if (sendmsg (sender->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
     count_dropped (sender, 1);
+}
+
+void
+udp_sender_send (UdpSender *sender, const NetAddress *from, const NetAddress *to, const uint8_t *bytes,
+                 size_t n_bytes)
+{
+  Job job = make_job (sender, from, to);
+  struct iovec packet = {(void *)bytes, n_bytes};
+  send_packet (sender, &job, &packet);
 }
 
 /* GSO refused it: a packet is larger than the MTU, or device or kernel cannot. */
 static void
 send_plainly (UdpSender *sender, const Piece *piece)
 {
-  const Job *job = piece->job;
-  for (unsigned i = 0; i < piece->run.count; i++) {
-    const struct iovec *packet = &job->batch->packets[piece->run.first + i];
-    if (sendto (sender->fd, packet->iov_base, packet->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL,
-                (const struct sockaddr *)&job->to, job->to_len) < 0)
-      count_dropped (sender, 1);
-  }
+  for (unsigned i = 0; i < piece->run.count; i++)
+    send_packet (sender, piece->job, &piece->job->batch->packets[piece->run.first + i]);
 }
 
 static bool
@@ -133,37 +183,22 @@ is_gso_refusal (int failure)
          failure == ENOPROTOOPT;
 }
 
-typedef union {
-  struct cmsghdr header;
-  uint8_t bytes[CMSG_SPACE (sizeof (uint16_t))];
-} SegmentControl;
-
 static void
-fill_message (const Piece *piece, struct mmsghdr *message, SegmentControl *control)
+fill_message (const Piece *piece, struct mmsghdr *message, Control *control)
 {
   const Job *job = piece->job;
-  *message = (struct mmsghdr){.msg_hdr = {
-                                  .msg_name = (void *)&job->to,
-                                  .msg_namelen = job->to_len,
-                                  .msg_iov = &job->batch->packets[piece->run.first],
-                                  .msg_iovlen = piece->run.count,
-                              }};
-  if (piece->run.count == 1)
-    return;
-  memset (control, 0, sizeof *control);
-  control->header.cmsg_level = SOL_UDP;
-  control->header.cmsg_type = UDP_SEGMENT;
-  control->header.cmsg_len = CMSG_LEN (sizeof (uint16_t));
-  memcpy (CMSG_DATA (&control->header), &piece->run.segment, sizeof piece->run.segment);
-  message->msg_hdr.msg_control = control;
-  message->msg_hdr.msg_controllen = sizeof control->bytes;
+  message->msg_len = 0;
+  fill_header (job, &job->batch->packets[piece->run.first], piece->run.count, &message->msg_hdr, control);
+  if (piece->run.count > 1)
+    add_control (&message->msg_hdr, control, SOL_UDP, UDP_SEGMENT, &piece->run.segment,
+                 sizeof piece->run.segment);
 }
 
 static void
 send_pieces (UdpSender *sender, const Piece *pieces, unsigned n_pieces)
 {
   struct mmsghdr messages[MESSAGES_PER_CALL];
-  SegmentControl controls[MESSAGES_PER_CALL];
+  Control controls[MESSAGES_PER_CALL];
   for (unsigned i = 0; i < n_pieces; i++)
     fill_message (&pieces[i], &messages[i], &controls[i]);
   unsigned done = 0;

@@ -338,6 +338,13 @@ test_publisher_returns (void)
   g_autofree char *again =
       client_ask (&f, publisher, "ANNOUNCE", "live", "Content-Type: application/sdp\r\n");
   g_assert_cmpuint (status_of (again), ==, 455);
+  g_autofree char *setup =
+      client_ask (&f, publisher, "SETUP", "live/streamid=0", "Transport: RTP/AVP/TCP\r\n");
+  g_assert_cmpuint (status_of (setup), ==, 455);
+  g_autofree char *id = field_of (setup, "Session");
+  g_autofree char *own = g_strdup_printf ("Session: %.32s\r\n", id);
+  ask_ok (&f, publisher, "PAUSE", "live", own);
+  ask_ok (&f, publisher, "RECORD", "live", own);
   publisher_send_video (publisher, 5001, 4377, false);
   receive_rtp (&f, fd, "$0 ", packet, NULL);
   close (fd);
