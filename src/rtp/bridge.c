@@ -113,6 +113,11 @@ push_unit (Bridge *bridge, GstBuffer *unit, GstCaps *new_caps)
     unit = gst_buffer_make_writable (unit);
     GST_BUFFER_PTS (unit) = GST_BUFFER_DTS (unit);
   }
+  /* Negative, as an unsigned number. */
+  if (GST_BUFFER_PTS (unit) > G_MAXINT64) {
+    gst_buffer_unref (unit);
+    return;
+  }
   push_logged (bridge, unit);
   if (bridge->codec == CODEC_MPEG4)
     chain_push_segment (bridge->chain);
@@ -198,6 +203,13 @@ can_reorder (Codec codec)
   return codec == CODEC_H264 || codec == CODEC_H265 || codec == CODEC_MPEG4;
 }
 
+static int64_t
+ticks_since_start (const Bridge *bridge, GstClockTime pts)
+{
+  return (int64_t)gst_util_uint64_scale_round (pts, bridge->clock_rate, GST_SECOND) -
+         (int64_t)gst_util_uint64_scale_round (PTS_START, bridge->clock_rate, GST_SECOND);
+}
+
 static GstBuffer *
 complete_unit (Bridge *bridge, GstBuffer *unit)
 {
@@ -208,9 +220,7 @@ complete_unit (Bridge *bridge, GstBuffer *unit)
   bridge->last_pts = pts;
   GST_BUFFER_DTS (unit) =
       can_reorder (bridge->codec) ? dts_next (&bridge->dts, pts, bridge->frame_duration) : pts;
-  int64_t since_first = (int64_t)gst_util_uint64_scale_round (pts, bridge->clock_rate, GST_SECOND) -
-                        (int64_t)gst_util_uint64_scale_round (PTS_START, bridge->clock_rate, GST_SECOND);
-  GST_BUFFER_OFFSET (unit) = (uint64_t)(bridge->first_time + since_first);
+  GST_BUFFER_OFFSET (unit) = (uint64_t)(bridge->first_time + ticks_since_start (bridge, pts));
   GST_BUFFER_OFFSET_END (unit) = GST_BUFFER_OFFSET_NONE;
   /* Not every parser passes it on. */
   if (bridge->lost)
@@ -241,7 +251,8 @@ hand_on_units (Bridge *bridge)
     free_bridge (bridge);
 }
 
-/* RTP time goes on over its wraps (RFC 3550 §5.1); what would be before 0 is at 0. */
+/* RTP time goes on over its wraps (RFC 3550 §5.1). Where it falls back to before the start, PTS goes on from
+ * where it was. */
 static GstClockTime
 pts_from_rtp_time (Bridge *bridge, uint32_t rtp_time)
 {
@@ -252,10 +263,13 @@ pts_from_rtp_time (Bridge *bridge, uint32_t rtp_time)
   }
   bridge->time += (int32_t)(rtp_time - (uint32_t)bridge->time);
   int64_t ticks = bridge->time - bridge->first_time;
+  if (ticks < -(int64_t)bridge->clock_rate) {
+    ticks = ticks_since_start (bridge, bridge->last_pts);
+    bridge->first_time = bridge->time - ticks;
+    bridge->lost = true;
+  }
   uint64_t distance = gst_util_uint64_scale_round ((uint64_t)ABS (ticks), GST_SECOND, bridge->clock_rate);
-  if (ticks >= 0)
-    return PTS_START + distance;
-  return PTS_START - MIN (distance, PTS_START);
+  return ticks >= 0 ? PTS_START + distance : PTS_START - MIN (distance, PTS_START);
 }
 
 static void

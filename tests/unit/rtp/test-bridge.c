@@ -266,13 +266,14 @@ test_loss (gconstpointer data)
 }
 
 static void
-push_packets (Trip *trip, Bridge *bridge, uint32_t time_offset)
+push_packets (Trip *trip, Bridge *bridge, unsigned sequence_offset, uint32_t time_offset)
 {
   for (unsigned i = 0; i < trip->packets->len; i++) {
     Packet *packet = &g_array_index (trip->packets, Packet, i);
     size_t n_bytes = g_bytes_get_size (packet->bytes);
     g_autofree uint8_t *bytes = g_memdup2 (g_bytes_get_data (packet->bytes, NULL), n_bytes);
-    rtp_header_rewrite (bytes, packet->header.payload_type, packet->header.sequence,
+    rtp_header_rewrite (bytes, packet->header.payload_type,
+                        (uint16_t)(packet->header.sequence + sequence_offset),
                         packet->header.timestamp + time_offset, TRIP_SSRC);
     trip_push_bytes (trip, bridge, bytes, n_bytes);
   }
@@ -288,7 +289,7 @@ test_time_wraps (void)
   trip_payload (&trip);
   uint32_t middle = g_array_index (trip.packets, Packet, trip.packets->len / 2).header.timestamp;
   Bridge *bridge = trip_make_depayloader (&trip);
-  push_packets (&trip, bridge, 0u - middle);
+  push_packets (&trip, bridge, 0, 0u - middle);
   rtp_bridge_ops ()->free (bridge);
   assert_same_units (&trip);
   uint32_t first = g_array_index (trip.packets, Packet, 0).header.timestamp - middle;
@@ -297,6 +298,29 @@ test_time_wraps (void)
     uint64_t ticks = gst_util_uint64_scale_round (GST_BUFFER_PTS (unit) - GST_SECOND, 90000, GST_SECOND);
     g_assert_cmpuint (GST_BUFFER_OFFSET (unit), ==, (uint64_t)first + ticks);
   }
+}
+
+/* A camera that sets its clock back must not stop the time of its units. */
+static void
+test_time_falls_back (void)
+{
+  g_auto (Trip) trip;
+  if (!trip_start (&trip, &media_kinds[0]))
+    return;
+  trip_payload (&trip);
+  Bridge *bridge = trip_make_depayloader (&trip);
+  push_packets (&trip, bridge, 0, 0);
+  push_packets (&trip, bridge, trip.packets->len, 0u - 100 * 90000);
+  rtp_bridge_ops ()->free (bridge);
+  GstClockTime last = 0;
+  for (unsigned i = 0; i < trip.units->len; i++) {
+    GstBuffer *unit = g_ptr_array_index (trip.units, i);
+    g_assert_cmpuint (GST_BUFFER_DTS (unit), >, last);
+    last = GST_BUFFER_DTS (unit);
+  }
+  /* Twice two seconds, behind the first one. */
+  g_assert_cmpuint (last, >, 4800 * GST_MSECOND);
+  g_assert_cmpuint (last, <, 5200 * GST_MSECOND);
 }
 
 /* Many cameras send parameter sets in the stream only. */
@@ -426,6 +450,7 @@ main (int argc, char **argv)
   add_tests ("inspector", test_inspector);
   add_tests ("loss", test_loss);
   g_test_add_func ("/rtp/bridge/time-wraps", test_time_wraps);
+  g_test_add_func ("/rtp/bridge/time-falls-back", test_time_falls_back);
   g_test_add_func ("/rtp/bridge/no-parameter-sets-in-sdp", test_no_parameter_sets_in_sdp);
   g_test_add_func ("/rtp/bridge/caps-change", test_caps_change);
   g_test_add_func ("/rtp/bridge/latm", test_latm);

@@ -37,7 +37,7 @@ test_truncation (gconstpointer data)
 static void
 test_damage (gconstpointer data)
 {
-  enum { ROUNDS = 4000 };
+  enum { ROUNDS = 2000 };
   g_auto (Trip) trip;
   if (!trip_start (&trip, data))
     return;
