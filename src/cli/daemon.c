@@ -294,9 +294,8 @@ daemon_free (Daemon *daemon)
   g_clear_pointer (&daemon->router, router_free);
   g_clear_pointer (&daemon->notify, notify_free);
   g_clear_pointer (&daemon->metrics, metrics_free);
-  /* Answers of the last changes come to the manager. */
-  g_clear_pointer (&daemon->state, state_free);
   g_clear_pointer (&daemon->manager, manager_free);
+  g_clear_pointer (&daemon->state, state_free);
   g_clear_pointer (&daemon->health, health_free);
   g_clear_pointer (&daemon->auth, auth_free);
   g_clear_pointer (&daemon->registry, registry_free);

@@ -259,8 +259,11 @@ manager_unref (Manager *manager)
 void
 manager_free (Manager *manager)
 {
-  if (manager)
-    manager_unref (manager);
+  if (!manager)
+    return;
+  manager->closed = true;
+  manager_drop_waiting (manager);
+  manager_unref (manager);
 }
 
 static void

@@ -10,7 +10,8 @@
  * false.
  *
  * Owner:   control loop; all functions there unless marked (any).
- * Answers: ManagerFunc on the control loop, never inline, always once. Changes of one stream run in order. */
+ * Answers: ManagerFunc on the control loop, never inline, once (not after manager_free()). Changes of one
+ * stream run in order. */
 #pragma once
 
 #include "auth/auth.h"
@@ -40,7 +41,8 @@ typedef struct {
  * warning, kept on disk. */
 Manager *manager_new (const ManagerOptions *options, Settings *settings);
 bool manager_start (Manager *manager, GError **error);
-/* After every answer has come: state_free() first. */
+/* Before the state, registry, auth and journal are. A change that is just being written is kept, and not
+ * answered. */
 void manager_free (Manager *manager); /* NULL-safe */
 
 /* The effective configuration. (any) (transfer full) */

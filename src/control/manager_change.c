@@ -327,9 +327,11 @@ static void
 answer_change (void *data)
 {
   Change *change = data;
-  if (change->func)
-    change->func (change->data, change->id, change->error);
-  start_next (change->manager, change->id);
+  if (!change->manager->closed) {
+    if (change->func)
+      change->func (change->data, change->id, change->error);
+    start_next (change->manager, change->id);
+  }
   free_change (change);
 }
 
@@ -339,7 +341,7 @@ on_committed (void *data, const GError *error)
   Change *change = data;
   if (error)
     change->error = g_error_copy (error);
-  else
+  else if (!change->manager->closed)
     apply_change (change);
   answer_change (change);
 }
@@ -365,6 +367,19 @@ begin_change (Change *change)
     state_put_stream (state, &change->next->record, on_committed, change);
   else
     state_remove_stream (state, change->id, on_committed, change);
+}
+
+void
+manager_drop_waiting (Manager *manager)
+{
+  GHashTableIter iter;
+  GQueue *queue;
+  g_hash_table_iter_init (&iter, manager->waiting);
+  while (g_hash_table_iter_next (&iter, NULL, (void **)&queue)) {
+    Change *change;
+    while ((change = g_queue_pop_head (queue)))
+      free_change (change);
+  }
 }
 
 static void

@@ -21,6 +21,7 @@ struct Manager {
   ManagerOptions options;
   char *config_file;
   unsigned ref; /* the owner's and one for each change under way */
+  bool closed;  /* nobody waits for answers, and nothing may be touched any more */
 
   Settings *booted; /* what the program started with: keys for a restart are compared with it */
   Settings *file;
@@ -35,6 +36,9 @@ struct Manager {
   Settings *effective;
   uint64_t generation;
 };
+
+/* Frees the changes that have not begun. */
+void manager_drop_waiting (Manager *manager);
 
 Manager *manager_ref (Manager *manager);
 void manager_unref (Manager *manager);

@@ -38,8 +38,10 @@ struct State {
   sqlite3 *db;
   sqlite3_stmt *put_stream, *remove_stream, *put_number;
   GThread *thread;
-  GAsyncQueue *queue; /* of Change */
-  GMutex lock;        /* leaf: stats */
+  GAsyncQueue *queue;  /* of Change */
+  GAsyncQueue *done;   /* of Change: to be answered */
+  gatomicrefcount ref; /* the owner's and one for each post under way */
+  GMutex lock;         /* leaf: stats */
   StateStats stats;
 };
 
@@ -239,6 +241,8 @@ state_open (const char *directory, Loop *control, GError **error)
   state->directory = g_strdup (directory);
   state->path = g_build_filename (directory, "state.db", NULL);
   state->queue = g_async_queue_new ();
+  state->done = g_async_queue_new ();
+  g_atomic_ref_count_init (&state->ref);
   state->lock_fd = -1;
   g_mutex_init (&state->lock);
 
@@ -373,17 +377,45 @@ free_change (Change *change)
   g_free (change);
 }
 
-/* On the control loop. */
+/* On the control loop, as the next two. */
 static void
-answer_change (void *data)
+answer_change (Change *change)
 {
-  Change *change = data;
   if (change->error)
     LOG (LOG_CONTROL, LOG_ERROR, "state-write-failed",
          (&(LogFields){.error = sluice_error_name (change->error)}), "%s", change->error->message);
   if (change->func)
     change->func (change->data, change->error);
   free_change (change);
+}
+
+static void
+answer_all (State *state)
+{
+  Change *change;
+  while ((change = g_async_queue_try_pop (state->done)))
+    answer_change (change);
+}
+
+static void
+unref_state (State *state)
+{
+  if (!g_atomic_ref_count_dec (&state->ref))
+    return;
+  g_async_queue_unref (state->queue);
+  g_async_queue_unref (state->done);
+  g_mutex_clear (&state->lock);
+  g_free (state->damaged);
+  g_free (state->path);
+  g_free (state->directory);
+  g_free (state);
+}
+
+static void
+on_done (void *data)
+{
+  answer_all (data);
+  unref_state (data);
 }
 
 static void *
@@ -404,7 +436,11 @@ run_writer (void *data)
     if (batch->len > 0)
       commit_batch (state, batch);
     for (unsigned i = 0; i < batch->len; i++)
-      loop_post (state->control, answer_change, batch->pdata[i]);
+      g_async_queue_push (state->done, batch->pdata[i]);
+    if (batch->len > 0) {
+      g_atomic_ref_count_inc (&state->ref);
+      loop_post (state->control, on_done, state);
+    }
     g_ptr_array_set_size (batch, 0);
   }
   return NULL;
@@ -421,15 +457,11 @@ state_free (State *state)
     g_async_queue_push (state->queue, quit);
     g_thread_join (state->thread);
   }
+  answer_all (state);
   close_database (state);
   if (state->lock_fd >= 0)
     close (state->lock_fd);
-  g_async_queue_unref (state->queue);
-  g_mutex_clear (&state->lock);
-  g_free (state->damaged);
-  g_free (state->path);
-  g_free (state->directory);
-  g_free (state);
+  unref_state (state);
 }
 
 /* --- changes

@@ -27,7 +27,7 @@ void state_stream_free (StateStream *stream); /* NULL-safe */
 /* Makes @directory (0700) when it is missing. IO with the path and what to do about it; BUSY when another
  * process holds the database. Blocks: start-up only. */
 State *state_open (const char *directory, Loop *control, GError **error);
-/* Commits what waits, answers on the control loop, and joins the thread. */
+/* Commits what waits, joins the thread, and answers all that has no answer yet before it returns. */
 void state_free (State *state); /* NULL-safe */
 
 /* Path of the damaged database that was moved aside on opening, or NULL. */

@@ -161,8 +161,11 @@ join_beside (const Hub *hub, unsigned track, const Batch *starts)
 {
   const PacketTrack *t = &hub->packets[track];
   const Track *info = &hub->tracks->tracks[track];
-  int64_t later_us = starts->ntp_us - t->clock_ntp_us;
-  return (JoinPoint){.valid = t->has_out && t->has_clock,
+  if (!t->has_out || !t->has_clock)
+    return (JoinPoint){0};
+  /* Both clocks are what senders claim: their distance can be anything. */
+  __int128 later_us = (__int128)starts->ntp_us - t->clock_ntp_us;
+  return (JoinPoint){.valid = true,
                      .ssrc = info->ssrc,
                      .sequence = (uint16_t)(t->last_out_sequence + 1),
                      .rtp_time =

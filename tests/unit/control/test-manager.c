@@ -67,10 +67,8 @@ start (Fixture *fixture)
 static void
 stop (Fixture *fixture)
 {
-  state_free (fixture->state);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
   manager_free (fixture->manager);
+  state_free (fixture->state);
   auth_free (fixture->auth);
   journal_free (fixture->journal);
   rig_free (fixture->rig);
@@ -568,6 +566,24 @@ test_reload_meanwhile (Fixture *fixture, gconstpointer data)
 }
 
 static void
+on_unwanted_answer (void *data, const char *id, const GError *error)
+{
+  g_assert_not_reached ();
+}
+
+/* What is being written when the manager goes is kept; what waits behind it is not begun; nobody is called.
+ */
+static void
+test_freed_meanwhile (Fixture *fixture, gconstpointer data)
+{
+  manager_create_stream (fixture->manager, "a", NULL, on_unwanted_answer, NULL);
+  manager_remove_stream (fixture->manager, "a", on_unwanted_answer, NULL);
+  manager_remove_stream (fixture->manager, "nowhere", on_unwanted_answer, NULL);
+  restart (fixture);
+  g_assert_true (exists (fixture, "a"));
+}
+
+static void
 test_publisher_made (Fixture *fixture, gconstpointer data)
 {
   RigPublisher publisher = {0};
@@ -602,6 +618,7 @@ main (int argc, char **argv)
   ADD ("reload-applied", test_reload_applied);
   ADD ("stale-change", test_stale_change);
   ADD ("reload-meanwhile", test_reload_meanwhile);
+  ADD ("freed-meanwhile", test_freed_meanwhile);
   ADD ("publisher-made", test_publisher_made);
   return g_test_run ();
 }
