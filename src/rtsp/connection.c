@@ -65,8 +65,10 @@ connection_close (RtspConnection *c, const char *reason)
   g_clear_pointer (&c->lease, lease_free);
   tunnel_free (g_steal_pointer (&c->tunnel));
   publish_forget (g_steal_pointer (&c->announcing));
-  if (c->home)
+  if (c->home) {
     g_queue_unlink (&c->home->connections, &c->link);
+    loop_defer_cancel (c->home->loop, &c->flush);
+  }
   /* A POST half has given its socket away. */
   if (c->conn)
     listener_connection_closed (c->listener, conn_peer (c->conn));
@@ -109,6 +111,22 @@ connection_flush (RtspConnection *c)
     return true;
   connection_close (c, c->closing_reason);
   return false;
+}
+
+static void
+on_deferred_flush (void *data)
+{
+  RtspConnection *c = data;
+  enter (c);
+  connection_flush (c);
+  leave (c);
+}
+
+void
+connection_flush_later (RtspConnection *c)
+{
+  if (!c->writable_wanted)
+    loop_defer (c->home->loop, &c->flush);
 }
 
 bool
@@ -323,6 +341,7 @@ connection_accept (RtspLoop *home, int fd, TlsServer *tls, Listener *listener)
                                              .fields = (unsigned)c->settings->rtsp_header_fields,
                                              .body_bytes = (size_t)c->settings->rtsp_body_bytes});
   c->queue = reader_queue_new (&control_limits, -1);
+  c->flush = (LoopDeferred){.func = on_deferred_flush, .data = c};
   c->cancellable = g_cancellable_new ();
   c->life_us = loop_now_us ();
   c->deadline_us = c->life_us + c->settings->rtsp_request_timeout_ms * 1000;
@@ -334,6 +353,7 @@ void
 connection_leave (RtspConnection *c)
 {
   g_queue_unlink (&c->home->connections, &c->link);
+  loop_defer_cancel (c->home->loop, &c->flush);
   c->home = NULL;
   conn_release (c->conn);
   if (c->tunnel)

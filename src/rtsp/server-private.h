@@ -111,6 +111,7 @@ struct RtspConnection {
   bool closing; /* as soon as the queue is empty */
   const char *closing_reason;
   bool writable_wanted;
+  LoopDeferred flush;
   unsigned depth;      /* of callbacks that run now */
   int64_t deadline_us; /* of an unfinished request, a fresh connection, a last answer; 0 none */
   int64_t life_us;     /* last request */
@@ -131,6 +132,8 @@ void connection_accept (RtspLoop *home, int fd, TlsServer *tls, Listener *listen
 void connection_close (RtspConnection *c, const char *reason);
 /* Sends what waits; false when the connection has been closed. */
 bool connection_flush (RtspConnection *c);
+/* The same at the end of this turn of the loop: for many batches at once. */
+void connection_flush_later (RtspConnection *c);
 /* (transfer full) false when the connection has been closed. */
 bool connection_send (RtspConnection *c, GBytes *bytes);
 /* Bytes from the peer: of the socket, or out of a tunnel. */
