@@ -118,3 +118,11 @@ def default_ports():
     with open(os.path.join(tempfile.gettempdir(), "sluice-test-default-ports.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture
+def public_folder():
+    """A folder for programs that run as another user."""
+    with tempfile.TemporaryDirectory(prefix="sluice-test-") as folder:
+        os.chmod(folder, 0o777)
+        yield folder

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 
 import pytest
 
@@ -177,14 +178,9 @@ def test_rtspclientsink_with_sound(sluice, processes):
     assert {s["codec_name"] for s in ffprobe(daemon.rtsp_url("av"), "tcp")} == {"h264", "opus"}
 
 
-def vlc_run(processes, tmp_path, url, *options):
+def vlc_run(processes, folder, url, *options):
     """What VLC received, as it wrote it down."""
-    output = tmp_path / "vlc"
-    output.mkdir(mode=0o777)
-    output.chmod(0o777)
-    for parent in (tmp_path, *tmp_path.parents[:3]):
-        os.chmod(parent, os.stat(parent).st_mode | 0o005)
-    recorded = str(output / "received.ts")
+    recorded = os.path.join(folder, "received.ts")
     process = vlc_record(processes, url, recorded, *options)
     try:
         wait_size(recorded, 100_000)
@@ -197,7 +193,7 @@ def vlc_run(processes, tmp_path, url, *options):
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp", "multicast", "http"])
-def test_vlc_plays(sluice, processes, media, tmp_path, transport):
+def test_vlc_plays(sluice, processes, media, public_folder, transport):
     if not vlc_has_live555():
         pytest.skip("this VLC is built without live555: it plays no RTSP but SAT>IP (tested apart)")
     daemon = sluice(ANY)
@@ -206,11 +202,11 @@ def test_vlc_plays(sluice, processes, media, tmp_path, transport):
     daemon.wait_stream("film")
     options = {"tcp": ["--rtsp-tcp"], "udp": [], "multicast": ["--rtsp-mcast"],
                "http": ["--rtsp-http", f"--rtsp-http-port={daemon.rtsp_port}"]}[transport]
-    recorded = vlc_run(processes, tmp_path, daemon.rtsp_url("film"), *options)
+    recorded = vlc_run(processes, public_folder, daemon.rtsp_url("film"), *options)
     assert_run_of(hashes(frames(recorded, codec="h264", maps=("0:v",))), hashes(frames(path, codec="h264")), 25, loops=True)
 
 
-def test_vlc_plays_transport_streams(sluice, processes, media, tmp_path):
+def test_vlc_plays_transport_streams(sluice, processes, media, public_folder):
     """VLC's own RTSP client, that of SAT>IP, wants MPEG-TS over UDP: a payload that we pass through unseen. It sets
     up the stream's URL without asking for a description, and plays "/stream=0"."""
     daemon = sluice(ANY)
@@ -218,16 +214,15 @@ def test_vlc_plays_transport_streams(sluice, processes, media, tmp_path):
     gst_publish(processes, daemon.rtsp_url("ts"), source=f"multifilesrc location={path} loop=true ! tsparse "
                 "set-timestamps=true ! video/mpegts,packetsize=188 ! identity sync=true")
     daemon.wait_stream("ts")
-    recorded = vlc_run(processes, tmp_path, daemon.rtsp_url("ts").replace("rtsp:", "satip:"))
+    recorded = vlc_run(processes, public_folder, daemon.rtsp_url("ts").replace("rtsp:", "satip:"))
     got = hashes(frames(recorded, codec="h264", maps=("0:v",)))
     assert_run_of(got[1:-1], hashes(frames(path, codec="h264")), 15, loops=True)
 
 
 @pytest.mark.parametrize("transport", ["auto", "udp"])
-def test_vlc_serves_and_sluice_pulls(sluice, processes, media, transport):
+def test_vlc_serves_and_sluice_pulls(sluice, processes, media, public_folder, transport):
     """VLC publishes over RTSP as a server, and only over UDP."""
-    path, port = media.path("h264-long.mp4"), PORTS.take()
-    os.chmod(os.path.dirname(path), 0o755)
+    path, port = shutil.copy(media.path("h264-long.mp4"), public_folder), PORTS.take()
     processes(vlc_command(path, "--sout", f"#rtp{{sdp=rtsp://127.0.0.1:{port}/vlc}}"))
     daemon = sluice({"streams": {"vlc": {"source": f"rtsp://127.0.0.1:{port}/vlc", "transport": transport,
                                          "retry_min": "500ms", "retry_max": "1s"}}})
