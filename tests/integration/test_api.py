@@ -38,7 +38,7 @@ def test_a_stream_through_its_life(sluice, media):
             assert status in (200, 202), answer
             daemon.wait_stream("door", state)
         daemon.api("PATCH", "/api/v1/streams/door", {"title": "Front door"})
-        assert daemon.stream("door")["title"] == "Front door"
+        assert daemon.stream("door")["name"] == "Front door"
         assert camera.connections == 3, "a new title must not touch the source"
         assert daemon.request("DELETE", "/api/v1/streams/door")[0] == 204
         daemon.wait_gone("door")
@@ -97,8 +97,8 @@ def test_what_was_made_survives_a_restart(sluice):
     daemon.api("PATCH", "/api/v1/streams/from-file", {"title": "Changed here"})
     daemon.wait_stream("made/here")
     daemon.restart()
-    assert daemon.wait_stream("made/here")["title"] == "Made here"
-    assert daemon.stream("from-file")["title"] == "Changed here"
+    assert daemon.wait_stream("made/here")["name"] == "Made here"
+    assert daemon.stream("from-file")["name"] == "Changed here"
     daemon.api("DELETE", "/api/v1/streams/" + quote("made/here"))
     daemon.restart()
     assert daemon.api_raw("GET", "/api/v1/streams/" + quote("made/here"))[0] == 404
@@ -143,7 +143,7 @@ def test_events_tell_a_streams_life_with_a_cursor(sluice):
     assert numbers == sorted(set(numbers))
     # A client that was away goes on where it was.
     created = events.find("stream.created", "demo")[0]["seq"]
-    again = daemon.events(f"?after={created}")
+    again = daemon.events(f"?cursor={created}")
     again.wait("stream.removed", "demo")
     assert not again.find("stream.created", "demo")
 

@@ -88,7 +88,7 @@ def test_reload_touches_only_what_changed(sluice, media):
             events.wait("config.reloaded")
             daemon.wait_stream("added")
             daemon.wait_gone("gone")
-            until(lambda: daemon.stream("changed").get("title") == "New", 10, "the new title")
+            until(lambda: daemon.stream("changed")["name"] == "New", 10, "the new title")
             for _ in range(100):
                 reader.read_interleaved()
         assert camera.connections == 1, "the unchanged stream was touched"
@@ -115,7 +115,7 @@ def test_a_bad_reload_is_refused_whole(sluice, media):
 def test_environment_and_substitution(sluice):
     daemon = sluice({"streams": {"demo": {"source": "test:", "title": "${WHO}'s camera"}}},
                     env={"WHO": "Ada", "SLUICE_LOG_LEVEL": "info"})
-    assert daemon.stream("demo")["title"] == "Ada's camera"
+    assert daemon.stream("demo")["name"] == "Ada's camera"
     dumped = subprocess.run([BINARY, "config", "--dump", "--config", daemon.config_path], capture_output=True, text=True,
                             env=daemon.environment(), timeout=20 * FACTOR)
     assert dumped.returncode == 0, dumped.stderr
