@@ -98,10 +98,11 @@ def assert_same_timing(part, whole, stream, tolerance=0.003):
     received = [f for f in part if f.stream == stream]
     source = [f for f in whole if f.stream == stream]
     start = [f.hash for f in source].index(received[0].hash)
-    for got, want in zip(received, source[start:]):
-        if got.hash != want.hash:
-            break
-        difference = (got.pts - received[0].pts) - (want.pts - source[start].pts)
+    # ffmpeg leaves the first packet of a stream with B-frames without a time.
+    pairs = [(got.pts, want.pts) for got, want in zip(received, source[start:]) if got.pts > -1e9]
+    assert len(pairs) >= min(len(received), len(source) - start) - 1
+    for got, want in pairs:
+        difference = (got - pairs[0][0]) - (want - pairs[0][1])
         assert abs(difference) <= tolerance, f"presentation times are off by {difference * 1000:.1f} ms"
 
 

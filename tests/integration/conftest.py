@@ -56,6 +56,10 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for daemon in getattr(item, "daemons", []):
             report.sections.append((f"log of {daemon.directory}", daemon.log()[-8000:]))
+        for process in getattr(item, "processes", []):
+            process.log.seek(0)
+            text = process.log.read().decode(errors="replace")[-3000:]
+            report.sections.append((f"{' '.join(process.args)}: status {process.poll()}", text))
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +92,9 @@ def sluice(request, tmp_path):
 
 
 @pytest.fixture
-def processes():
+def processes(request):
     """processes(["ffmpeg", ...]) runs a client in the background; what still runs at the end is ended."""
-    running = []
+    running = request.node.processes = []
 
     def start(command, **options):
         options.setdefault("stdin", subprocess.DEVNULL)
@@ -109,7 +113,6 @@ def processes():
         except ProcessLookupError:
             pass
         process.wait()
-        process.log.close()
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ class Daemon:
         self.tag = f"sluice-test-{uuid.uuid4().hex}"
         self.extra_env = env or {}
         self.config = merge({
-            "log": {"level": "debug"},
+            "log": {"level": "debug", "modules": {"http": "info"}},
             "http": {"listen": [f"127.0.0.1:{self.http_port}"]},
             "rtsp": {"listen": [f"127.0.0.1:{self.rtsp_port}"], "udp_port_min": 0, "udp_port_max": 0,
                      "multicast_port": PORTS.take(2, [socket.SOCK_DGRAM])},

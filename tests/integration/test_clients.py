@@ -52,12 +52,11 @@ def test_ffmpeg_to_ffmpeg_is_bit_exact(sluice, processes, media, sent, received)
 @pytest.mark.parametrize("recipe, codec, decode", [
     ("h264-opus.mkv", "h264", False), ("h265-opus.mkv", "hevc", False), ("vp8.mkv", None, False),
     ("vp9.mkv", None, False), ("mjpeg.mkv", None, True), ("mpeg4.mp4", None, True), ("mp3.mp3", None, False),
-    ("ac3.mkv", None, False),
 ])
 def test_every_codec_passes_untouched(sluice, processes, media, recipe, codec, decode):
     daemon = sluice(ANY)
     path = media.path(recipe)
-    publish(processes, path, daemon.rtsp_url("codec"))
+    publish(processes, path, daemon.rtsp_url("codec"), options=["-c", "copy", "-strict", "experimental"])
     stream = daemon.wait_stream("codec")
     want = frames(path, codec=codec, decode=decode)
     got = frames(daemon.rtsp_url("codec"), "tcp", codec=codec, seconds=3, decode=decode)
@@ -65,8 +64,19 @@ def test_every_codec_passes_untouched(sluice, processes, media, recipe, codec, d
         assert_run_of(hashes(got, index), hashes(want, index), 50, loops=True)
 
 
+def test_ac3_passes_untouched(sluice, processes, media):
+    """ffmpeg cannot send it, GStreamer can."""
+    daemon = sluice(ANY)
+    path = media.path("ac3.mkv")
+    gst_publish(processes, daemon.rtsp_url("sound"), source=f"filesrc location={path} ! matroskademux ! ac3parse ! "
+                "identity sync=true")
+    assert daemon.wait_stream("sound")["tracks"][0]["codec"] == "AC3"
+    got = frames(daemon.rtsp_url("sound"), "tcp", seconds=2)
+    assert_run_of(hashes(got), hashes(frames(path)), 30)
+
+
 @pytest.mark.parametrize("recipe, codec", [("pcmu.nut", "PCMU"), ("pcma.nut", "PCMA"), ("g722.nut", "G722"),
-                                           ("g726.nut", "G726"), ("l16.nut", "L16")])
+                                           ("l16.nut", "L16")])
 def test_every_telephone_codec_passes_untouched(sluice, processes, media, recipe, codec):
     """These have no frames: the bytes count."""
     daemon = sluice(ANY)
@@ -157,16 +167,15 @@ def test_rtspclientsink(sluice, processes, media, tmp_path, protocols):
     """An encoded film keeps its slices through rtspclientsink as well."""
     config, tls_port = with_tls(media)
     daemon = sluice(config)
-    path = media.path("h264.h264")
+    path = media.path("h264-long.mp4")
     url, properties = daemon.rtsp_url("pushed"), []
     if protocols == "tls":
         url, properties = f"rtsps://127.0.0.1:{tls_port}/pushed", ["tls-validation-flags=0"]
     gst_publish(processes, url, protocols="tcp" if protocols == "tls" else protocols, properties=properties,
-                source=f"multifilesrc location={path} loop=true caps=video/x-h264,stream-format=byte-stream,"
-                       "framerate=25/1 ! h264parse ! video/x-h264,framerate=25/1 ! identity sync=true")
+                source=f"filesrc location={path} ! qtdemux ! h264parse ! identity sync=true")
     daemon.wait_stream("pushed")
     got = frames(daemon.rtsp_url("pushed"), "tcp", codec="h264", seconds=2)
-    assert_run_of(hashes(got), hashes(frames(path, codec="h264")), 25, loops=True)
+    assert_run_of(hashes(got), hashes(frames(path, codec="h264")), 25)
 
 
 def test_rtspclientsink_with_sound(sluice, processes):
@@ -210,13 +219,13 @@ def test_vlc_plays_transport_streams(sluice, processes, media, public_folder):
     """VLC's own RTSP client, that of SAT>IP, wants MPEG-TS over UDP: a payload that we pass through unseen. It sets
     up the stream's URL without asking for a description, and plays "/stream=0"."""
     daemon = sluice(ANY)
-    path = media.path("h264-aac.ts")
-    gst_publish(processes, daemon.rtsp_url("ts"), source=f"multifilesrc location={path} loop=true ! tsparse "
+    path = media.path("h264-long.ts")
+    gst_publish(processes, daemon.rtsp_url("ts"), source=f"filesrc location={path} ! tsparse "
                 "set-timestamps=true ! video/mpegts,packetsize=188 ! identity sync=true")
     daemon.wait_stream("ts")
     recorded = vlc_run(processes, public_folder, daemon.rtsp_url("ts").replace("rtsp:", "satip:"))
     got = hashes(frames(recorded, codec="h264", maps=("0:v",)))
-    assert_run_of(got[1:-1], hashes(frames(path, codec="h264")), 15, loops=True)
+    assert_run_of(got[1:-1], hashes(frames(path, codec="h264", maps=("0:v",))), 15)
 
 
 @pytest.mark.parametrize("transport", ["auto", "udp"])

@@ -41,6 +41,6 @@ def test_the_camera_sends_its_film_bit_exact(media):
 
 
 @pytest.mark.parametrize("recipe", ["h264-aac.mp4", "h265-opus.mkv", "vp8.mkv", "vp9.mkv", "mjpeg.mkv", "mpeg4.mp4",
-                                    "mp3.mp3", "ac3.mkv", "pcmu.nut", "pcma.nut", "g722.nut", "g726.nut", "l16.nut"])
+                                    "mp3.mp3", "ac3.mkv", "pcmu.nut", "pcma.nut", "g722.nut", "l16.nut"])
 def test_media_can_be_made(media, recipe):
     assert len(frames(media.path(recipe))) >= 10
