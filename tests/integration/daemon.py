@@ -343,10 +343,9 @@ class EventListener:
                 line = raw.decode().rstrip("\n")
                 if line.startswith(":"):
                     continue
-                if not line and event:
-                    data = json.loads(event["data"]) if event.get("data") else {}
-                    data.setdefault("type", event.get("event"))
-                    self.events.append(data)
+                if not line:
+                    if "data" in event:
+                        self.events.append(json.loads(event["data"]))
                     event = {}
                 elif ": " in line:
                     key, value = line.split(": ", 1)
