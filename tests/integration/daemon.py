@@ -10,7 +10,6 @@ import socket
 import subprocess
 import threading
 import time
-import uuid
 
 from waiting import FACTOR, until
 
@@ -92,7 +91,7 @@ class Daemon:
         os.makedirs(self.directory, exist_ok=True)
         self.http_port = http_port or PORTS.take()
         self.rtsp_port = rtsp_port or PORTS.take()
-        self.tag = f"sluice-test-{uuid.uuid4().hex}"
+        self.seen = {}  # pid: start time, of every process of ours
         self.extra_env = env or {}
         self.config = merge({
             "log": {"level": "debug", "modules": {"http": "info"}},
@@ -119,7 +118,7 @@ class Daemon:
             file.write(config if isinstance(config, str) else to_toml(self.config))
 
     def environment(self):
-        return dict(os.environ, G_DEBUG="fatal-criticals,gc-friendly", SLUICE_TEST_TAG=self.tag, LSAN_OPTIONS=LSAN,
+        return dict(os.environ, G_DEBUG="fatal-criticals,gc-friendly", LSAN_OPTIONS=LSAN,
                     ASAN_OPTIONS="fast_unwind_on_malloc=0:abort_on_error=1:detect_leaks=1",
                     UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1", **self.extra_env)
 
@@ -155,6 +154,7 @@ class Daemon:
         self.listeners = []
         if self.process is None:
             return
+        self.pids()
         process, self.process = self.process, None
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -179,6 +179,7 @@ class Daemon:
         """As a crash would."""
         self.killed = True
         if self.process and self.process.poll() is None:
+            self.pids()
             self.process.kill()
             self.process.wait()
 
@@ -203,17 +204,23 @@ class Daemon:
     # processes
 
     def pids(self):
-        """Of the daemon and everything it started, also what lost its parent."""
-        found = []
+        """Of the daemon and everything it started, also what has lost its parent since it was last seen."""
+        parents = {}
         for name in os.listdir("/proc"):
             if name.isdigit():
-                try:
-                    with open(f"/proc/{name}/environ", "rb") as file:
-                        if f"SLUICE_TEST_TAG={self.tag}".encode() in file.read():
-                            found.append(int(name))
-                except OSError:
-                    pass
-        return found
+                status = process_status(int(name))
+                if status and status[0] != "Z":
+                    parents[int(name)] = status
+        found = {pid for pid, (_, _, started) in parents.items() if self.seen.get(pid) == started}
+        if self.process and self.process.pid in parents:
+            found.add(self.process.pid)
+        grown = True
+        while grown:
+            children = {pid for pid, (_, parent, _) in parents.items() if parent in found} - found
+            found |= children
+            grown = bool(children)
+        self.seen.update({pid: parents[pid][2] for pid in found})
+        return sorted(found)
 
     def workers(self):
         own = self.process.pid if self.process else -1
@@ -376,6 +383,16 @@ class EventListener:
 
 def quote(name):
     return name.replace("%", "%25").replace("/", "%2F").replace("@", "%40")
+
+
+def process_status(pid):
+    """(state, parent, start time) or None when it has gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return None
+    return fields[0], int(fields[1]), fields[19]
 
 
 def command_line(pid):
