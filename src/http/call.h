@@ -22,6 +22,9 @@ GBytes *http_call_body (const HttpCall *call);                         /* never 
 const char *http_call_user (const HttpCall *call);                     /* NULL: anonymous */
 const NetAddress *http_call_peer (const HttpCall *call);
 
+/* (any) False: the server has ended meanwhile, and the app may be gone; the call must still be answered. */
+bool http_call_is_waiting (HttpCall *call);
+
 /* (any) @response: taken over. */
 void http_call_respond (HttpCall *call, HttpResponse *response);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request and its answer. libmicrohttpd calls on_exchange_data() again and again; the stage says what has
- * been done. Everything that can be refused by the header is refused there, before a byte of the body is
+/* One request and its answer. libmicrohttpd calls http_exchange_data() again and again; the stage says what
+ * has been done. Everything that can be refused by the header is refused there, before a byte of the body is
  * read:
  *
  *   HEAD -> (AUTH) -> BODY -> WAITING -> ANSWERED
  *
  * In AUTH and WAITING the connection is suspended; the control loop resumes it. Two references:
- * libmicrohttpd's, given back in on_exchange_completed(), and that of whoever has to answer. */
+ * libmicrohttpd's, given back in http_exchange_completed(), and that of whoever has to answer. */
 #include "base/error.h"
 #include "base/log.h"
 #include "http/guard.h"
@@ -81,6 +81,7 @@ unref_call (HttpCall *call)
   http_push_unref (call->push);
   websocket_unref (call->websocket);
   settings_unref (call->settings);
+  http_server_unref (call->server);
   g_free (call);
 }
 
@@ -116,7 +117,7 @@ resume_call (HttpCall *call)
 }
 
 void
-exchange_abort (HttpCall *call)
+http_exchange_abort (HttpCall *call)
 {
   call->response = http_response_new_error (503, "UNAVAILABLE", NULL, "the server is stopping");
   resume_call (call);
@@ -166,7 +167,7 @@ queue_response (HttpCall *call, unsigned status, struct MHD_Response *response)
   add_common_headers (call, response);
   count_request (call, status);
   call->stage = STAGE_ANSWERED;
-  connection_set_deadline (call->connection, 0);
+  http_connection_set_deadline (call->connection, 0);
   enum MHD_Result result = MHD_queue_response (call->mhd, status, response);
   MHD_destroy_response (response);
   return result;
@@ -423,7 +424,7 @@ begin_body (HttpCall *call)
   call->stage = STAGE_BODY;
   bool expects_body =
       http_call_header (call, "content-length") || http_call_header (call, "transfer-encoding");
-  connection_set_deadline (call->connection, expects_body ? call->settings->http_body_timeout_ms : 0);
+  http_connection_set_deadline (call->connection, expects_body ? call->settings->http_body_timeout_ms : 0);
   return MHD_YES;
 }
 
@@ -444,7 +445,7 @@ check_access (HttpCall *call)
   const AuthRequest request = make_auth_request (call);
   if (auth_check_now (call->server->auth, &request, &call->auth, &call->user))
     return finish_auth (call);
-  connection_set_deadline (call->connection, 0);
+  http_connection_set_deadline (call->connection, 0);
   if (!suspend_call (call, STAGE_AUTH))
     return MHD_NO;
   auth_check (call->server->auth, &request, call->server->control, NULL, on_auth, call);
@@ -503,13 +504,17 @@ static void
 run_handler (void *data)
 {
   HttpCall *call = data;
-  call->match.route->handler (call);
+  /* The server may have ended since this was posted, and the app with it. */
+  if (http_call_is_waiting (call))
+    call->match.route->handler (call);
+  else
+    unref_call (call);
 }
 
 static enum MHD_Result
 hand_over (HttpCall *call)
 {
-  connection_set_deadline (call->connection, 0);
+  http_connection_set_deadline (call->connection, 0);
   if (call->discarded)
     return answer (call, make_too_large (call));
   call->body = call->collected ? g_byte_array_free_to_bytes (g_steal_pointer (&call->collected))
@@ -534,26 +539,26 @@ give_answer (HttpCall *call)
  * ------------------------------------------------------------------------------- */
 
 void *
-on_exchange_begin (void *data, const char *target, struct MHD_Connection *mhd)
+http_exchange_begin (void *data, const char *target, struct MHD_Connection *mhd)
 {
   HttpServer *server = data;
   HttpCall *call = g_new0 (HttpCall, 1);
   g_atomic_ref_count_init (&call->ref);
-  call->server = server;
+  call->server = http_server_ref (server);
   call->mhd = mhd;
-  call->settings = server_ref_settings (server);
+  call->settings = http_server_ref_settings (server);
   http_target_parse (target, &call->target, &call->target_error);
   const union MHD_ConnectionInfo *info = MHD_get_connection_info (mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   HttpConnection *connection = info ? info->socket_context : NULL;
   /* A fresh connection's time runs since it was accepted. */
   if (connection && connection->served)
-    connection_set_deadline (connection, call->settings->http_header_timeout_ms);
+    http_connection_set_deadline (connection, call->settings->http_header_timeout_ms);
   return call;
 }
 
 enum MHD_Result
-on_exchange_data (void *server, struct MHD_Connection *mhd, const char *url, const char *method,
-                  const char *version, const char *bytes, size_t *n_bytes, void **context)
+http_exchange_data (void *server, struct MHD_Connection *mhd, const char *url, const char *method,
+                    const char *version, const char *bytes, size_t *n_bytes, void **context)
 {
   HttpCall *call = *context;
   switch (call->stage) {
@@ -574,8 +579,8 @@ on_exchange_data (void *server, struct MHD_Connection *mhd, const char *url, con
 
 /* May run with a lock of libmicrohttpd held. */
 void
-on_exchange_completed (void *data, struct MHD_Connection *mhd, void **context,
-                       enum MHD_RequestTerminationCode why)
+http_exchange_completed (void *data, struct MHD_Connection *mhd, void **context,
+                         enum MHD_RequestTerminationCode why)
 {
   HttpServer *server = data;
   HttpCall *call = *context;
@@ -584,7 +589,7 @@ on_exchange_completed (void *data, struct MHD_Connection *mhd, void **context,
   *context = NULL;
   if (call->connection) {
     call->connection->served = true;
-    connection_set_deadline (call->connection, call->settings->http_idle_timeout_ms);
+    http_connection_set_deadline (call->connection, call->settings->http_idle_timeout_ms);
   }
   if (call->websocket || call->push) {
     g_mutex_lock (&server->feeds_lock);
@@ -668,6 +673,15 @@ http_call_respond (HttpCall *call, HttpResponse *response)
   g_mutex_unlock (&call->server->lock);
   http_response_free (response);
   unref_call (call);
+}
+
+bool
+http_call_is_waiting (HttpCall *call)
+{
+  g_mutex_lock (&call->server->lock);
+  bool waiting = call->suspended;
+  g_mutex_unlock (&call->server->lock);
+  return waiting;
 }
 
 bool

@@ -25,8 +25,28 @@ typedef struct {
   GError *error;
 } HttpListener;
 
+HttpServer *
+http_server_ref (HttpServer *server)
+{
+  g_atomic_ref_count_inc (&server->ref);
+  return server;
+}
+
+void
+http_server_unref (HttpServer *server)
+{
+  if (!g_atomic_ref_count_dec (&server->ref))
+    return;
+  g_hash_table_unref (server->pushes);
+  g_hash_table_unref (server->websockets);
+  settings_unref (server->settings);
+  g_mutex_clear (&server->lock);
+  g_mutex_clear (&server->feeds_lock);
+  g_free (server);
+}
+
 Settings *
-server_ref_settings (HttpServer *server)
+http_server_ref_settings (HttpServer *server)
 {
   g_mutex_lock (&server->lock);
   Settings *settings = settings_ref (server->settings);
@@ -35,7 +55,7 @@ server_ref_settings (HttpServer *server)
 }
 
 void
-connection_set_deadline (HttpConnection *connection, int64_t after_ms)
+http_connection_set_deadline (HttpConnection *connection, int64_t after_ms)
 {
   int64_t deadline_us = after_ms > 0 ? loop_now_us () + after_ms * 1000 : 0;
   __atomic_store_n (&connection->deadline_us, deadline_us, __ATOMIC_RELAXED);
@@ -79,7 +99,7 @@ on_accepted (void *data, int fd, const NetAddress *peer)
   bool stopping = server->stopping;
   if (!stopping) {
     forget_pending (server, fd);
-    connection_set_deadline (connection, server->settings->http_header_timeout_ms);
+    http_connection_set_deadline (connection, server->settings->http_header_timeout_ms);
     g_hash_table_insert (server->pending, GINT_TO_POINTER (fd), connection);
   }
   struct MHD_Daemon *daemon = server->daemons->pdata[server->next_daemon++ % server->daemons->len];
@@ -230,9 +250,9 @@ add_daemon (HttpServer *server, const char *certificate, const char *key, GError
   /* The logger first: later options may already complain. */
   struct MHD_OptionItem options[] = {
       {MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_log, server},
-      {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_exchange_begin, server},
+      {MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)http_exchange_begin, server},
       {MHD_OPTION_UNESCAPE_CALLBACK, (intptr_t)keep_escapes, NULL},
-      {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)on_exchange_completed, server},
+      {MHD_OPTION_NOTIFY_COMPLETED, (intptr_t)http_exchange_completed, server},
       {MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection_notify, server},
       /* Room for a header above our own limit, so that the answer to it is ours. */
       {MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)(2 * settings->http_header_bytes + POOL_EXTRA_BYTES),
@@ -244,7 +264,7 @@ add_daemon (HttpServer *server, const char *certificate, const char *key, GError
       {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key},
       {MHD_OPTION_END, 0, NULL},
   };
-  struct MHD_Daemon *daemon = MHD_start_daemon (flags, 0, NULL, NULL, on_exchange_data, server,
+  struct MHD_Daemon *daemon = MHD_start_daemon (flags, 0, NULL, NULL, http_exchange_data, server,
                                                 MHD_OPTION_ARRAY, options, MHD_OPTION_END);
   if (!daemon) {
     g_set_error (
@@ -301,6 +321,7 @@ HttpServer *
 http_server_new (const HttpServerOptions *options, GError **error)
 {
   g_autoptr (HttpServer) server = g_new0 (HttpServer, 1);
+  g_atomic_ref_count_init (&server->ref);
   server->control = options->control;
   server->pool = options->pool;
   server->auth = options->auth;
@@ -371,7 +392,7 @@ http_server_free (HttpServer *server)
   g_mutex_lock (&server->lock);
   server->stopping = true;
   while (!g_queue_is_empty (&server->waiting))
-    exchange_abort (g_queue_peek_head (&server->waiting));
+    http_exchange_abort (g_queue_peek_head (&server->waiting));
   g_mutex_unlock (&server->lock);
 
   for (unsigned i = 0; i < server->listeners->len; i++) {
@@ -393,14 +414,9 @@ http_server_free (HttpServer *server)
     listener_unref (((HttpListener *)server->listeners->pdata[i])->listener);
 
   g_hash_table_unref (server->pending);
-  g_hash_table_unref (server->pushes);
-  g_hash_table_unref (server->websockets);
   g_ptr_array_unref (server->listeners);
   g_ptr_array_unref (server->daemons);
-  settings_unref (server->settings);
-  g_mutex_clear (&server->lock);
-  g_mutex_clear (&server->feeds_lock);
-  g_free (server);
+  http_server_unref (server);
 }
 
 /* --- the rest

@@ -2,8 +2,8 @@
 /* What server.c (listeners, daemons, connections) and exchange.c (one request) share.
  *
  * Locks: HttpServer.lock may be held while calling MHD_suspend_connection() and MHD_resume_connection();
- *        libmicrohttpd calls on_exchange_completed() with a lock of its own held that those take as well, so
- * that callback takes only feeds_lock, which is a leaf. */
+ *        libmicrohttpd calls http_exchange_completed() with a lock of its own held that those take as well,
+ * so that callback takes only feeds_lock, which is a leaf. */
 #pragma once
 
 #include "http/call.h"
@@ -23,7 +23,10 @@ struct HttpConnection {
   HttpConnection *next, *previous;
 };
 
+/* Calls hold a reference: a handler may answer long after the server has ended, and then only finds that
+ * nobody waits any more. */
 struct HttpServer {
+  gatomicrefcount ref;
   Loop *control;
   LoopPool *pool;
   Auth *auth;
@@ -52,15 +55,17 @@ struct HttpServer {
   uint64_t timeouts;
 };
 
-Settings *server_ref_settings (HttpServer *server);
-void connection_set_deadline (HttpConnection *connection, int64_t after_ms); /* 0: none */
+HttpServer *http_server_ref (HttpServer *server);
+void http_server_unref (HttpServer *server);
+Settings *http_server_ref_settings (HttpServer *server);
+void http_connection_set_deadline (HttpConnection *connection, int64_t after_ms); /* 0: none */
 
 /* Callbacks of libmicrohttpd, exchange.c. */
-void *on_exchange_begin (void *server, const char *target, struct MHD_Connection *mhd);
-enum MHD_Result on_exchange_data (void *server, struct MHD_Connection *mhd, const char *url,
-                                  const char *method, const char *version, const char *bytes, size_t *n_bytes,
-                                  void **call);
-void on_exchange_completed (void *server, struct MHD_Connection *mhd, void **call,
-                            enum MHD_RequestTerminationCode why);
+void *http_exchange_begin (void *server, const char *target, struct MHD_Connection *mhd);
+enum MHD_Result http_exchange_data (void *server, struct MHD_Connection *mhd, const char *url,
+                                    const char *method, const char *version, const char *bytes,
+                                    size_t *n_bytes, void **call);
+void http_exchange_completed (void *server, struct MHD_Connection *mhd, void **call,
+                              enum MHD_RequestTerminationCode why);
 /* Server lock held: answers a waiting call with 503. */
-void exchange_abort (HttpCall *call);
+void http_exchange_abort (HttpCall *call);

@@ -152,10 +152,12 @@ add_location (HttpResponse *response, const char *id)
   http_response_add_header (response, "Location", location);
 }
 
-/* The stream as it is now; NULL: it has gone meanwhile. */
+/* The stream as it is now; NULL: it has gone meanwhile, or nobody waits for it. */
 static JsonObject *
 describe (HttpCall *call, const char *id)
 {
+  if (!http_call_is_waiting (call))
+    return NULL;
   Api *api = http_call_app (call);
   g_autoptr (StreamStatus) status = registry_get_status (api->options.registry, id);
   return status ? api_stream_to_json (api, status) : NULL;

@@ -348,6 +348,26 @@ test_stop_while_waiting (void)
   close (fd);
 }
 
+/* A request that has reached the control loop's queue when the server stops is not handled any more: what its
+ * handler needs may be gone. */
+static void
+test_stop_before_handler (void)
+{
+  Fixture fixture;
+  fixture_set_up (&fixture, NULL);
+  int fd = client_connect (&fixture);
+  const char *request = "GET /held HTTP/1.1\r\n" HOST "\r\n";
+  client_send (fd, request, strlen (request));
+  HttpServerStats stats = {0};
+  int64_t deadline_us = g_get_monotonic_time () + 10 * G_USEC_PER_SEC;
+  while (stats.waiting == 0 && g_get_monotonic_time () < deadline_us)
+    http_server_get_stats (fixture.server, &stats);
+  g_assert_cmpuint (stats.waiting, ==, 1);
+  fixture_tear_down (&fixture);
+  g_assert_null (fixture.held);
+  close (fd);
+}
+
 /* --- pushed answers
  * ------------------------------------------------------------------------------------------ */
 
@@ -602,6 +622,7 @@ main (int argc, char **argv)
   g_test_add_func ("/http/server/silent-clients", test_silent_clients);
   g_test_add_func ("/http/server/client-vanishes", test_client_vanishes);
   g_test_add_func ("/http/server/stop-while-waiting", test_stop_while_waiting);
+  g_test_add_func ("/http/server/stop-before-handler", test_stop_before_handler);
   g_test_add_func ("/http/server/push", test_push);
   g_test_add_func ("/http/server/push-client-gone", test_push_client_gone);
   g_test_add_func ("/http/server/browsers", test_browsers);
