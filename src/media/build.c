@@ -96,6 +96,10 @@ build_test_video (MediaGraph *graph, const WorkerUrl *url, GError **error)
       last = add_overlay (graph, with_clock, "timeoverlay", NULL, height, "right");
     }
   }
+  /* Overlays that nobody holds back leave the text beside the picture, as metadata that no encoder sees. */
+  last = add_filter (graph, last, caps, error);
+  if (!last)
+    return false;
   media_graph_take_element (graph, last);
   return true;
 }

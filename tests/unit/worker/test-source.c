@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SMALL "test:size=320x180&fps=30&bitrate=200&clock=false&gop=15"
+#define SMALL "test:size=320x180&fps=30&bitrate=200&gop=15"
 
 typedef struct {
   Loop *control;
