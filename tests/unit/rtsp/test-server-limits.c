@@ -173,6 +173,15 @@ configure_user (Settings *settings)
   user->permissions = g_ptr_array_new ();
   g_ptr_array_add (user->permissions, permission);
   g_ptr_array_add (settings->users, user);
+  SettingsToken *token = g_new0 (SettingsToken, 1);
+  permission = g_new0 (SettingsPermission, 1);
+  permission->actions = ACTION_READ;
+  permission->path = g_strdup ("mine/*");
+  token->name = g_strdup ("wall");
+  token->token = g_strdup ("t0ken-of-the-wall");
+  token->permissions = g_ptr_array_new ();
+  g_ptr_array_add (token->permissions, permission);
+  g_ptr_array_add (settings->tokens, token);
 }
 
 static char *
@@ -201,6 +210,11 @@ test_credentials (void)
       {"mine/a", "Authorization: Basic !!!!\r\n", 401},
       {"mine/a", "Authorization: Digest nonsense\r\n", 401},
       {"others/a", "Authorization: Basic YW5uOnMzOmNyZXQ=\r\n", 403},
+      {"mine/a", "Authorization: Bearer t0ken-of-the-wall\r\n", 404},
+      {"mine/a?token=t0ken-of-the-wall", "", 404},
+      {"mine/a?x=1&token=t0ken-of-the-wall", "", 404},
+      {"mine/a?token=wrong", "", 401},
+      {"others/a?token=t0ken-of-the-wall", "", 403},
   };
   Fixture f;
   fixture_open (&f, configure_user);
