@@ -271,6 +271,8 @@ daemon_stop (Daemon *daemon)
     return;
   daemon->stopping = true;
   LOG (LOG_CONTROL, LOG_INFO, "stopping", NULL, "stopping");
+  if (daemon->journal)
+    journal_add (daemon->journal, "system.stopping", NULL, "the server stops", NULL);
   if (daemon->notify)
     notify_stopping (daemon->notify);
   daemon->stop_timer = g_timeout_add_seconds (STOP_SECONDS, on_stop_timer, daemon);

@@ -77,7 +77,9 @@ serve_settings (Serve *serve, Settings *settings)
 {
   log_install (LOG_FORMAT_AUTO);
   raise_descriptor_limit ();
-  signal (SIGPIPE, SIG_IGN);
+  /* A peer that is gone is an error of write(), not the end of us. */
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  sigaction (SIGPIPE, &ignore, NULL);
 
   g_autoptr (GError) error = NULL;
   if (!gst_init_check (NULL, NULL, &error)) {

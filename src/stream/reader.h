@@ -23,7 +23,7 @@ typedef struct {
   /* Packet plane. First the GOP cache from its key frame on, then live. The batch is the hub's: ref to keep.
    */
   void (*on_batch) (void *data, Batch *batch);
-  /* Unit plane. One parsed access unit: PTS, DTS in ns since the stream's first unit, DELTA_UNIT flag,
+  /* Unit plane. One parsed access unit: PTS, DTS in ns, the stream's first unit at 1 s, DELTA_UNIT flag,
    * GstReferenceTimestampMeta (timestamp/x-unix) when the capture time is known. @caps: of this unit. */
   void (*on_unit) (void *data, unsigned track, GstBuffer *unit, GstCaps *caps);
   /* The stream has ended for this reader; no callback follows; only reader_free() is left to do. */

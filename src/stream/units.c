@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "stream/hub-private.h"
 
-/* Unit time is the wall clock minus that of the stream's first unit, so that tracks of one publisher stay in
+/* Unit time is the wall clock since about the stream's first unit, so that tracks of one publisher stay in
  * step and a new publisher goes on later than the last. */
 static GstClockTime
 unit_time (int64_t ns)
@@ -51,11 +51,12 @@ place_unit (Hub *hub, unsigned track, GstBuffer *unit, int64_t offset_ns)
   return unit;
 }
 
+/* A second early, so that the decoding times before the first picture are no less than zero. */
 static void
 set_epoch (Hub *hub, int64_t ntp_us)
 {
   if (hub->epoch_ntp_us == 0)
-    hub->epoch_ntp_us = ntp_us;
+    hub->epoch_ntp_us = ntp_us - G_USEC_PER_SEC;
 }
 
 /* --- bridges' callbacks ------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Translates stream bodies: renames what has other names elsewhere, drops what other services need and we do
- * not, and refuses to pretend that something is recorded or analyzed. */
+ * not, and warns instead of pretending that something is recorded or analyzed. */
 #include "http/api/stream_body.h"
 
 #include "base/error.h"
@@ -82,21 +82,29 @@ static const struct {
     {"inference", {"enable_inference", "inference_enabled"}, "inference", {"enabled", "model", "threshold"}},
 };
 
+static void
+warn (StreamBody *body, const char *name, const char *what)
+{
+  if (!body->warnings)
+    body->warnings = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (body->warnings,
+                   g_strdup_printf ("%s: %s is not available in this version and stays off", name, what));
+}
+
 static bool
-check_off (JsonNode *node, const char *name, const char *what, GError **error)
+check_flag (JsonNode *node, const char *name, const char *what, StreamBody *body, GError **error)
 {
   if (json_node_is_null (node))
     return true;
   if (!is_of_type (node, G_TYPE_BOOLEAN))
     return refuse (error, "%s: must be true or false", name);
   if (json_node_get_boolean (node))
-    return refuse (error, "%s: %s is not available in this version; leave it out or set it to false", name,
-                   what);
+    warn (body, name, what);
   return true;
 }
 
 static bool
-check_missing_object (JsonNode *node, unsigned i, GError **error)
+check_missing_object (JsonNode *node, unsigned i, StreamBody *body, GError **error)
 {
   if (json_node_is_null (node))
     return true;
@@ -109,19 +117,19 @@ check_missing_object (JsonNode *node, unsigned i, GError **error)
       return refuse (error, "%s.%s: unknown member", missing[i].object, (const char *)link->data);
   g_autofree char *name = g_strconcat (missing[i].object, ".enabled", NULL);
   JsonNode *enabled = json_object_get_member (object, "enabled");
-  return !enabled || check_off (enabled, name, missing[i].what, error);
+  return !enabled || check_flag (enabled, name, missing[i].what, body, error);
 }
 
 static bool
-take_missing (JsonObject *object, GError **error)
+take_missing (JsonObject *object, StreamBody *body, GError **error)
 {
   for (unsigned i = 0; i < G_N_ELEMENTS (missing); i++) {
     g_autoptr (JsonNode) node = take_member (object, missing[i].object);
-    if (node && !check_missing_object (node, i, error))
+    if (node && !check_missing_object (node, i, body, error))
       return false;
     for (unsigned j = 0; missing[i].flags[j]; j++) {
       g_autoptr (JsonNode) flag = take_member (object, missing[i].flags[j]);
-      if (flag && !check_off (flag, missing[i].flags[j], missing[i].what, error))
+      if (flag && !check_flag (flag, missing[i].flags[j], missing[i].what, body, error))
         return false;
     }
   }
@@ -245,7 +253,7 @@ stream_body_parse (const char *bytes, size_t n_bytes, StreamBody *ret, GError **
 
   g_auto (StreamBody) body = {0};
   if (!take_id (object, &body, error) || !merge_names (object, source_names, error) ||
-      !merge_names (object, title_names, error) || !take_missing (object, error) ||
+      !merge_names (object, title_names, error) || !take_missing (object, &body, error) ||
       !take_reconnect (object, error))
     return false;
   body.patch = g_variant_ref_sink (make_dictionary (object));
@@ -258,5 +266,6 @@ void
 stream_body_clear (StreamBody *body)
 {
   g_clear_pointer (&body->id, g_free);
+  g_clear_pointer (&body->warnings, g_ptr_array_unref);
   g_clear_pointer (&body->patch, g_variant_unref);
 }

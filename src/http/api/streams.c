@@ -163,6 +163,21 @@ describe (HttpCall *call, const char *id)
   return status ? api_stream_to_json (api, status) : NULL;
 }
 
+/* What the body asked for and did not get. */
+static void
+add_warnings (HttpCall *call, JsonObject *object)
+{
+  gsize n_body = 0;
+  const char *bytes = g_bytes_get_data (http_call_body (call), &n_body);
+  g_auto (StreamBody) body = {0};
+  if (!bytes || !stream_body_parse (bytes, n_body, &body, NULL) || !body.warnings)
+    return;
+  JsonArray *warnings = json_array_new ();
+  for (unsigned i = 0; i < body.warnings->len; i++)
+    json_array_add_string_element (warnings, body.warnings->pdata[i]);
+  json_object_set_array_member (object, "warnings", warnings);
+}
+
 static void
 on_created (void *data, const char *id, const GError *error)
 {
@@ -174,6 +189,7 @@ on_created (void *data, const char *id, const GError *error)
     api_respond_no_stream (call, id);
   } else {
     json_object_set_string_member (object, "message", "Stream added successfully");
+    add_warnings (call, object);
     JsonNode *node = json_node_new (JSON_NODE_OBJECT);
     json_node_take_object (node, object);
     HttpResponse *response = http_response_new_json (201, node);
@@ -219,12 +235,14 @@ on_updated (void *data, const char *id, const GError *error)
 {
   HttpCall *call = data;
   JsonObject *object = error ? NULL : describe (call, id);
-  if (error)
+  if (error) {
     api_respond_stream_error (call, error);
-  else if (object)
+  } else if (object) {
+    add_warnings (call, object);
     api_respond_object (call, 200, object);
-  else
+  } else {
     api_respond_no_stream (call, id);
+  }
 }
 
 static void
