@@ -34,6 +34,7 @@ media_build_encoding (const WorkerUrl *url, MediaEncoding *ret)
   ret->audio_codec = g_str_equal (audio, "true") || g_str_equal (audio, "false") ? "aac" : audio;
   ret->bitrate_kbps = worker_url_int (url, "bitrate", 0);
   ret->gop_frames = worker_url_int (url, "gop", 0);
+  ret->cheap = url->kind == WORKER_SOURCE_TEST;
 }
 
 static GstElement *
@@ -43,6 +44,36 @@ add_filter (MediaGraph *graph, GstElement *from, GstCaps *caps, GError **error)
   if (filter)
     g_object_set (filter, "caps", caps, NULL);
   return filter && media_graph_link (from, filter, error) ? filter : NULL;
+}
+
+/* The media types that @pad may carry, in plain memory and with nothing beside it; NULL: anything. */
+static GstCaps *
+plain_caps (GstPad *pad)
+{
+  g_autoptr (GstCaps) caps = gst_pad_query_caps (pad, NULL);
+  if (gst_caps_is_any (caps) || gst_caps_is_empty (caps))
+    return NULL;
+  GstCaps *plain = gst_caps_new_empty ();
+  for (guint i = 0; i < gst_caps_get_size (caps); i++)
+    plain = gst_caps_merge (
+        plain, gst_caps_new_empty_simple (gst_structure_get_name (gst_caps_get_structure (caps, i))));
+  return plain;
+}
+
+/* Puts something behind the last @element of ours before its pad is taken. Encoders do not like to negotiate
+ * with nobody; overlays, which would rather send their text along than draw it, need to hear that nobody
+ * takes that. */
+static bool
+take_last (MediaGraph *graph, GstElement *element, GstPad *pad, GError **error)
+{
+  g_autoptr (GstCaps) plain = plain_caps (pad);
+  GstElement *last = media_graph_add (graph, "capsfilter", error);
+  if (!last)
+    return false;
+  if (plain)
+    g_object_set (last, "caps", plain, NULL);
+  media_graph_take_element (graph, last);
+  return media_graph_link (element, last, error);
 }
 
 /* --- test: --------------------------------------------------------------------------------------------- */
@@ -96,12 +127,8 @@ build_test_video (MediaGraph *graph, const WorkerUrl *url, GError **error)
       last = add_overlay (graph, with_clock, "timeoverlay", NULL, height, "right");
     }
   }
-  /* Overlays that nobody holds back leave the text beside the picture, as metadata that no encoder sees. */
-  last = add_filter (graph, last, caps, error);
-  if (!last)
-    return false;
-  media_graph_take_element (graph, last);
-  return true;
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (last, "src");
+  return take_last (graph, last, pad, error);
 }
 
 static bool
@@ -304,7 +331,6 @@ build_udp (MediaGraph *graph, const MediaBuild *build, GError **error)
 
 /* --- pipeline: ----------------------------------------------------------------------------------------- */
 
-/* An identity keeps the element from negotiating with nobody, which encoders do not like. */
 static bool
 take_named (MediaGraph *graph, const char *name, bool *ret_found, GError **error)
 {
@@ -322,12 +348,7 @@ take_named (MediaGraph *graph, const char *name, bool *ret_found, GError **error
                  "something stands behind the element named \"%s\"; it must be the last one", name);
     return false;
   }
-  GstElement *identity = media_graph_add (graph, "identity", error);
-  if (!identity)
-    return false;
-  g_object_set (identity, "silent", TRUE, NULL);
-  media_graph_take_element (graph, identity);
-  return media_graph_link (element, identity, error);
+  return take_last (graph, element, pad, error);
 }
 
 static bool

@@ -57,7 +57,7 @@ static const CodecRow codecs[] = {
     {"audio/G722", MEDIA_PLUG_AUDIO, NULL, NULL, "audio/G722"},
 };
 
-/* Descriptions with the rate in kbit/s and the key-frame distance in frames, in this order. */
+/* Descriptions with the rate in kbit/s, the key-frame distance in frames and x264's preset, in this order. */
 typedef struct {
   const char *codec;
   const char *media; /* a row of the table above */
@@ -68,7 +68,7 @@ typedef struct {
 
 static const Encoder video_encoders[] = {
     {"h264", "video/x-h264", "x264enc", "videoconvert ! video/x-raw,format=I420",
-     "x264enc tune=zerolatency speed-preset=superfast threads=1 sliced-threads=false bitrate=%1$d "
+     "x264enc tune=zerolatency speed-preset=%3$s threads=1 sliced-threads=false bitrate=%1$d "
      "key-int-max=%2$d ! "
      "video/x-h264,profile=main"},
     {"h264", "video/x-h264", "openh264enc", "videoconvert ! video/x-raw,format=I420",
@@ -183,7 +183,7 @@ encode (const GstCaps *caps, bool video, const MediaEncoding *encoding, MediaPlu
   int gop = encoding->gop_frames > 0 ? encoding->gop_frames : gop_for (raw);
   g_autoptr (GString) chain = g_string_new (encoder->converter);
   g_string_append (chain, " ! ");
-  g_string_append_printf (chain, encoder->chain, bitrate, gop);
+  g_string_append_printf (chain, encoder->chain, bitrate, gop, encoding->cheap ? "ultrafast" : "superfast");
   for (guint i = 0; i < G_N_ELEMENTS (codecs); i++) {
     if (!g_str_equal (codecs[i].caps, encoder->media))
       continue;

@@ -14,6 +14,7 @@ typedef struct {
   const char *audio_codec; /* of raw audio: "aac", "opus", "pcmu", "pcma" */
   int bitrate_kbps;        /* video; 0: by picture size */
   int gop_frames;          /* 0: two seconds */
+  bool cheap;              /* pictures of no value: spend no CPU on them */
 } MediaEncoding;
 
 typedef enum { MEDIA_PLUG_NOTHING, MEDIA_PLUG_DEMUXER, MEDIA_PLUG_VIDEO, MEDIA_PLUG_AUDIO } MediaPlugKind;

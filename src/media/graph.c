@@ -335,6 +335,8 @@ static void
 announce (MediaGraph *graph)
 {
   graph->announced = true;
+  if (graph->ignored->len > 0)
+    fprintf (stderr, "<5>left out, since it cannot be streamed: %s\n", graph->ignored->str);
   g_clear_handle_id (&graph->detect_timer, g_source_remove);
   graph->ops->on_ready (graph->data);
 }
