@@ -193,8 +193,9 @@ begin_playing (void *data)
   RtspMulticast *group = data;
   if (!group->reader)
     return;
+  /* Nobody paces a group: what the cache holds would be more than the receivers' sockets do. */
   if (group->n_playing++ == 0)
-    reader_start (group->reader, true);
+    reader_start (group->reader, false);
   else
     /* Those who come later need a picture as well. */
     reader_request_keyframe (group->reader);

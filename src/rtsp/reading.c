@@ -15,12 +15,11 @@ enum {
   CACHED_BYTES = 256 * 1024,
 };
 
-static const StreamSettings *
-stream_settings (const RtspSession *session)
+/* A group of pictures out of the cache must fit, or a new reader would begin with a skip. */
+static size_t
+queue_bytes (const StreamSettings *settings)
 {
-  const Settings *settings = session->c->settings;
-  const StreamSettings *stream = settings_find_stream (settings, session->path);
-  return stream ? stream : settings->defaults;
+  return (size_t)(settings->queue_bytes + (settings->gop_cache ? settings->gop_cache_bytes : 0));
 }
 
 /* --- TCP ---------------------------------------------------------------------------------------------------
@@ -115,7 +114,7 @@ static void
 keep_back (RtspSession *session, Batch *batch)
 {
   RtspLoop *home = session->c->home;
-  if (session->backlog_bytes + batch->n_bytes > (size_t)stream_settings (session)->queue_bytes) {
+  if (session->backlog_bytes + batch->n_bytes > session->backlog_max_bytes) {
     reader_account_skip (session->reader, g_queue_get_length (&session->backlog));
     reading_forget_backlog (session);
     session->pace_skipping = !ends_skip (session, batch);
@@ -205,8 +204,8 @@ static const ReaderOps reader_ops = {.on_batch = on_batch, .on_gone = on_gone};
 static void
 make_queue (RtspSession *session)
 {
-  const StreamSettings *settings = stream_settings (session);
-  ReaderQueueLimits limits = {.bytes = (size_t)settings->queue_bytes,
+  g_autoptr (StreamSettings) settings = stream_dup_settings (lease_stream (session->lease));
+  ReaderQueueLimits limits = {.bytes = queue_bytes (settings),
                               .age_us = settings->queue_ms * 1000,
                               .slow_us = settings->slow_reader_ms * 1000};
   int video = session->set->video;
@@ -217,6 +216,13 @@ make_queue (RtspSession *session)
   reader_queue_set_sent_func (queue, on_sent, session);
   connection_set_queue (session->c, queue);
   session->skips_told = session->drops_told = 0;
+}
+
+static void
+limit_backlog (RtspSession *session)
+{
+  g_autoptr (StreamSettings) settings = stream_dup_settings (lease_stream (session->lease));
+  session->backlog_max_bytes = queue_bytes (settings);
 }
 
 static void
@@ -243,6 +249,8 @@ reading_start (RtspSession *session)
       make_reader (session);
       if (session->delivery == DELIVERY_TCP)
         make_queue (session);
+      else
+        limit_backlog (session);
     }
     for (unsigned i = 0; i < session->n_tracks; i++)
       session->tracks[i].reported = false;

@@ -216,6 +216,7 @@ struct RtspSession {
   bool multicast_playing;
   GQueue backlog; /* UDP: of Batch, waiting for their turn */
   size_t backlog_bytes;
+  size_t backlog_max_bytes;
   size_t pace_bytes; /* sent in this window */
   int64_t pace_start_us;
   GList pace_link;

@@ -232,7 +232,7 @@ setup_tcp (RtspSession *session, SessionTrack *track, RtspTransport *wish)
 }
 
 static bool
-setup_udp (RtspSession *session, SessionTrack *track, RtspTransport *wish)
+setup_udp (RtspSession *session, SessionTrack *track, RtspTransport *wish, Stream *stream)
 {
   UdpPort *udp = session->c->home->udp;
   for (unsigned i = 0; i < 2; i++) {
@@ -247,9 +247,8 @@ setup_udp (RtspSession *session, SessionTrack *track, RtspTransport *wish)
   wish->has_server_port = true;
   wish->has_interleaved = false;
   if (session->publishing) {
-    const Settings *settings = session->c->settings;
-    const StreamSettings *stream = settings_find_stream (settings, session->path);
-    track->reorder = reorder_new ((unsigned)(stream ? stream : settings->defaults)->reorder_ms);
+    g_autoptr (StreamSettings) settings = stream_dup_settings (stream);
+    track->reorder = reorder_new ((unsigned)settings->reorder_ms);
   }
   return true;
 }
@@ -284,7 +283,7 @@ session_setup_transport (RtspSession *session, unsigned index, const char *value
     clear_track (session, track);
     Delivery delivery = delivery_of (wish);
     bool ok = delivery == DELIVERY_TCP   ? setup_tcp (session, track, wish)
-              : delivery == DELIVERY_UDP ? setup_udp (session, track, wish)
+              : delivery == DELIVERY_UDP ? setup_udp (session, track, wish, stream)
                                          : setup_multicast (session, track, wish, stream);
     if (!ok)
       continue;

@@ -73,6 +73,11 @@ hub_set_settings (Stream *stream, StreamSettings *settings)
   stream_settings_ref (settings);
   stream_settings_unref (hub->settings);
   hub->settings = settings;
+  g_mutex_lock (&stream->lock);
+  StreamSettings *old = stream->settings;
+  stream->settings = stream_settings_ref (settings);
+  g_mutex_unlock (&stream->lock);
+  stream_settings_unref (old);
 }
 
 /* --- the running source ------------------------------------------------------------------------------------

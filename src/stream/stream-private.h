@@ -55,7 +55,8 @@ struct Stream {
   Registry *registry; /* control loop only */
   const BridgeOps *bridges;
   AtomicCounters counters;
-  GMutex lock; /* leaf: rates, join points */
+  GMutex lock; /* leaf: rates, join points, settings */
+  StreamSettings *settings;
   StreamRates rates;
   JoinPoint join[TRACKS_MAX];
   Hub *hub;   /* home loop */

@@ -20,6 +20,7 @@ stream_new (Registry *registry, const char *id, Loop *home, Loop *control, const
   stream->registry = registry;
   stream->bridges = bridges;
   g_mutex_init (&stream->lock);
+  stream->settings = stream_settings_ref (settings);
   stream->hub = hub_new (stream, settings);
   return stream;
 }
@@ -38,6 +39,7 @@ stream_unref (Stream *stream)
     return;
   hub_free (stream->hub);
   g_mutex_clear (&stream->lock);
+  stream_settings_unref (stream->settings);
   g_free (stream->id);
   g_free (stream);
 }
@@ -52,6 +54,16 @@ Loop *
 stream_home (const Stream *stream)
 {
   return stream->home;
+}
+
+StreamSettings *
+stream_dup_settings (const Stream *stream)
+{
+  Stream *mutable = (Stream *)stream;
+  g_mutex_lock (&mutable->lock);
+  StreamSettings *settings = stream_settings_ref (mutable->settings);
+  g_mutex_unlock (&mutable->lock);
+  return settings;
 }
 
 const char *

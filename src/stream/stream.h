@@ -21,6 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Stream, stream_unref)
 const char *stream_id (const Stream *stream); /* any thread */
 Loop *stream_home (const Stream *stream);     /* any thread */
 
+/* The settings in force now. Any thread. (transfer full) */
+StreamSettings *stream_dup_settings (const Stream *stream);
+
 typedef enum {
   STREAM_STOPPED,
   STREAM_STARTING,
