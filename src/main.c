@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const CliCommand *const commands[] = {
-    &cli_serve, &cli_ctl, &cli_probe, &cli_check, &cli_config, &cli_version, &cli_worker,
+    &cli_serve, &cli_ctl, &cli_probe, &cli_check, &cli_config, &cli_bench, &cli_version, &cli_worker,
 };
 
 static void

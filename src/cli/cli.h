@@ -23,4 +23,5 @@ extern const CliCommand cli_probe;
 extern const CliCommand cli_check;
 extern const CliCommand cli_config;
 extern const CliCommand cli_version;
+extern const CliCommand cli_bench;
 extern const CliCommand cli_worker; /* hidden from --help: what the supervisor starts */
