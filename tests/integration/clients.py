@@ -94,16 +94,15 @@ def assert_run_of(part, whole, least, loops=False):
 
 
 def assert_same_timing(part, whole, stream, tolerance=0.003):
-    """Distances between presentation times are those of the source. The run is found by its first frame."""
+    """Distances between presentation times are those of the source, but for one step: ffmpeg sets its clock right
+    when the first sender report comes. The run is found by its first frame."""
     received = [f for f in part if f.stream == stream]
     source = [f for f in whole if f.stream == stream]
     start = [f.hash for f in source].index(received[0].hash)
-    # ffmpeg leaves the first packet of a stream with B-frames without a time.
-    pairs = [(got.pts, want.pts) for got, want in zip(received, source[start:]) if got.pts > -1e9]
-    assert len(pairs) >= min(len(received), len(source) - start) - 1
-    for got, want in pairs:
-        difference = (got - pairs[0][0]) - (want - pairs[0][1])
-        assert abs(difference) <= tolerance, f"presentation times are off by {difference * 1000:.1f} ms"
+    # ffmpeg leaves the first packet of a stream with B-frames without a time, and guesses the second's.
+    offsets = [got.pts - want.pts for got, want in zip(received, source[start:])][3:]
+    steps = [after - before for before, after in zip(offsets, offsets[1:]) if abs(after - before) > tolerance]
+    assert len(steps) <= 1 and all(abs(step) < 0.1 for step in steps), f"presentation times jump by {steps} s"
 
 
 def ffprobe(url, transport=None, limit=20):

@@ -316,10 +316,10 @@ def test_sessions_cannot_be_taken_over(target, media):
     ("GET", "/%00", {}, None, (400, 404)),
     ("POST", "/api/v1/streams", {"Content-Type": "application/json"}, "[" * 100_000, (400, 413)),
     ("POST", "/api/v1/streams", {"Content-Type": "application/json"}, '{"id":"' + "a" * 3_000_000 + '"}', (413, 400)),
-    ("POST", "/api/v1/streams", {"Content-Type": "text/plain"}, '{"id":"x"}', (400, 415)),
+    ("POST", "/api/v1/streams", {"Content-Type": "text/plain", "Origin": "http://evil.example"}, '{"id":"x"}', (400, 403, 415)),
     ("GET", "/api/v1/streams?limit=-1", {}, None, (400, 200)),
     ("GET", "/api/v1/streams?limit=99999999999999999999", {}, None, (400, 200)),
-])
+], ids=["dots", "path", "nul", "deep", "large", "page-of-another-site", "negative", "huge"])
 def test_bad_http_is_answered(target, method, path, headers, body, statuses):
     try:
         status, _, answer = target.request(method, path, body, headers)
