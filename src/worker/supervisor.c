@@ -337,6 +337,11 @@ static GError *
 check_silence (Worker *worker, int64_t now_us)
 {
   unsigned hang_ms = worker->limits.hang_timeout_ms;
+  if (worker->deaf)
+    return g_error_new (SLUICE_ERROR, SLUICE_ERROR_TIMEOUT,
+                        "the worker hangs: it does not read its commands");
+  if (worker->closed_us && now_us - worker->closed_us > GRACE_MS * 1000)
+    return g_error_new (SLUICE_ERROR, SLUICE_ERROR_PROTOCOL, "the worker closed its socket");
   if (!worker->ready) {
     unsigned limit_ms = MAX ((unsigned)HELLO_TIMEOUT_MS, hang_ms);
     if (now_us - worker->started_us > (int64_t)limit_ms * 1000)
@@ -344,11 +349,6 @@ check_silence (Worker *worker, int64_t now_us)
                           limit_ms);
     return NULL;
   }
-  if (worker->deaf)
-    return g_error_new (SLUICE_ERROR, SLUICE_ERROR_TIMEOUT,
-                        "the worker hangs: it does not read its commands");
-  if (worker->closed_us && now_us - worker->closed_us > GRACE_MS * 1000)
-    return g_error_new (SLUICE_ERROR, SLUICE_ERROR_PROTOCOL, "the worker closed its socket");
   if (hang_ms == 0)
     return NULL;
   if (now_us - worker->heartbeat_us > (int64_t)hang_ms * 1000)

@@ -63,25 +63,27 @@ static const struct {
     {"sof-marker", FIELD_INT},
 };
 
+static bool
+buffer_fits (GstBuffer *buffer)
+{
+  size_t n_bytes = buffer ? gst_buffer_get_size (buffer) : 0;
+  return n_bytes > 0 && n_bytes <= WORKER_CODEC_DATA_BYTES_MAX;
+}
+
 static void
 append_buffer (GByteArray *out, GstBuffer *buffer)
 {
-  GstMapInfo map;
-  if (!buffer || !gst_buffer_map (buffer, &map, GST_MAP_READ)) {
-    wire_append_u32 (out, 0);
-    return;
-  }
-  size_t n_bytes = map.size <= WORKER_CODEC_DATA_BYTES_MAX ? map.size : 0;
-  wire_append_u32 (out, (uint32_t)n_bytes);
-  g_byte_array_append (out, map.data, n_bytes);
-  gst_buffer_unmap (buffer, &map);
+  guint n_bytes = (guint)gst_buffer_get_size (buffer);
+  wire_append_u32 (out, n_bytes);
+  g_byte_array_set_size (out, out->len + n_bytes);
+  gst_buffer_extract (buffer, 0, out->data + out->len - n_bytes, n_bytes);
 }
 
 static GstBuffer *
 read_buffer (WireReader *reader)
 {
   uint32_t n_bytes = wire_read_u32 (reader);
-  if (n_bytes > WORKER_CODEC_DATA_BYTES_MAX)
+  if (n_bytes == 0 || n_bytes > WORKER_CODEC_DATA_BYTES_MAX)
     reader->bad = true;
   const uint8_t *bytes = wire_read_bytes (reader, n_bytes);
   return bytes ? gst_buffer_new_memdup (bytes, n_bytes) : NULL;
@@ -101,14 +103,13 @@ type_fits (FieldType type, const GValue *value)
     return G_VALUE_HOLDS_STRING (value) && g_value_get_string (value) &&
            strlen (g_value_get_string (value)) < FIELD_TEXT_BYTES_MAX;
   case FIELD_BUFFER:
-    return GST_VALUE_HOLDS_BUFFER (value);
+    return GST_VALUE_HOLDS_BUFFER (value) && buffer_fits (gst_value_get_buffer (value));
   case FIELD_INTS:
   case FIELD_BUFFERS: {
     if (!GST_VALUE_HOLDS_ARRAY (value) || gst_value_array_get_size (value) > WORKER_CAPS_ITEMS_MAX)
       return false;
-    GType wanted = type == FIELD_INTS ? G_TYPE_INT : GST_TYPE_BUFFER;
     for (guint i = 0; i < gst_value_array_get_size (value); i++) {
-      if (!G_VALUE_HOLDS (gst_value_array_get_value (value, i), wanted))
+      if (!type_fits (type == FIELD_INTS ? FIELD_INT : FIELD_BUFFER, gst_value_array_get_value (value, i)))
         return false;
     }
     return true;

@@ -3,6 +3,7 @@
 #include "rig.h"
 
 #include "base/log.h"
+#include "worker/process.h"
 
 #include <signal.h>
 #include <string.h>
@@ -120,6 +121,62 @@ test_greedy_worker_is_killed (void)
   g_autoptr (GError) error = rig_wait_error (rig);
   g_assert_error (error, SLUICE_ERROR, SLUICE_ERROR_LIMIT);
   g_assert_nonnull (strstr (error->message, "worker_cpu"));
+}
+
+static void
+test_flooding_worker_is_slowed (void)
+{
+  g_autoptr (Rig) rig =
+      rig_new ("pipeline: audiotestsrc samplesperbuffer=8 ! audio/x-raw,rate=8000,channels=1 ! "
+               "mulawenc name=audio");
+  rig_start (rig);
+  int64_t deadline = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
+  do {
+    g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+    g_usleep (20 * 1000);
+    rig_update_usage (rig);
+  } while (rig->usage.pauses < 2);
+  unsigned n_units = rig_n_units (rig, 0);
+  rig_wait_units (rig, 0, n_units + 1000);
+}
+
+/* Programs that are no workers at all. */
+static void
+test_impostors_are_ended (void)
+{
+  static const struct {
+    const char *script;
+    int code;
+    const char *says;
+  } impostors[] = {
+      {"printf 'xxxxxxxxxxxxxxxx' >&3; exec sleep 100", SLUICE_ERROR_PROTOCOL, "broke the protocol"},
+      /* an EOS before the greeting */
+      {"printf '\\000\\000\\000\\000\\006\\000\\000\\000' >&3; exec sleep 100", SLUICE_ERROR_PROTOCOL,
+       "out of turn"},
+      {"exit 3", SLUICE_ERROR_UNAVAILABLE, "status 3"},
+      {"exec 3>&-; exec sleep 100", SLUICE_ERROR_PROTOCOL, "closed its socket"},
+      /* a child of its own goes with it */
+      {"sleep 100 & kill -9 $$", SLUICE_ERROR_UNAVAILABLE, "signal 9"},
+  };
+  g_autofree char *folder = g_dir_make_tmp ("sluice-test-XXXXXX", NULL);
+  g_autofree char *path = g_build_filename (folder, "impostor", NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (impostors); i++) {
+    g_autofree char *text = g_strdup_printf ("#!/bin/sh\n%s\n", impostors[i].script);
+    g_assert_true (g_file_set_contents_full (path, text, -1, G_FILE_SET_CONTENTS_NONE, 0700, NULL));
+    worker_process_set_program (path);
+    g_autoptr (Rig) rig = rig_new ("test:");
+    rig_start (rig);
+    g_autoptr (GError) error = rig_wait_error (rig);
+    g_test_message ("%s: %s", impostors[i].script, error->message);
+    g_assert_nonnull (strstr (error->message, impostors[i].says));
+    g_assert_error (error, SLUICE_ERROR, impostors[i].code);
+    int64_t deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+    while (kill (-rig_pid (rig), 0) == 0)
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+  }
+  worker_process_set_program (g_getenv ("SLUICE_TEST_BINARY"));
+  unlink (path);
+  rmdir (folder);
 }
 
 /* Raw pictures as JPEG with hardly any compression: more than a slot of the arena and than the socket at
@@ -276,6 +333,8 @@ main (int argc, char **argv)
   g_test_add_func ("/worker/supervisor/hanging-pipeline-is-killed", test_hanging_pipeline_is_killed);
   g_test_add_func ("/worker/supervisor/leaking-worker-is-killed", test_leaking_worker_is_killed);
   g_test_add_func ("/worker/supervisor/greedy-worker-is-killed", test_greedy_worker_is_killed);
+  g_test_add_func ("/worker/supervisor/flooding-worker-is-slowed", test_flooding_worker_is_slowed);
+  g_test_add_func ("/worker/supervisor/impostors-are-ended", test_impostors_are_ended);
   g_test_add_func ("/worker/supervisor/large-units-survive", test_large_units_survive);
   g_test_add_func ("/worker/supervisor/descriptions-of-all-kinds", test_descriptions_of_all_kinds);
   g_test_add_func ("/worker/supervisor/failures-are-told", test_failures_are_told);
