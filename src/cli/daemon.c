@@ -177,14 +177,10 @@ open_servers (Daemon *daemon, Settings *settings, GError **error)
   return daemon->http != NULL;
 }
 
+/* The RTSP server tells its own. */
 static void
 log_addresses (Daemon *daemon)
 {
-  char *address;
-  for (unsigned i = 0; daemon->rtsp && (address = rtsp_server_address (daemon->rtsp, i)); i++) {
-    LOG (LOG_CONTROL, LOG_INFO, "listening", NULL, "RTSP on %s", address);
-    g_free (address);
-  }
   const NetAddress *bound;
   for (unsigned i = 0; daemon->http && (bound = http_server_address (daemon->http, i)); i++) {
     g_autofree char *text = net_address_to_string (bound);
