@@ -7,6 +7,7 @@
 #include "stream/inspect.h"
 
 #include "stream/vp8.h"
+#include "stream/vp9.h"
 
 enum {
   NAL_UNITS_MAX = 64, /* looked at in one aggregation packet */
@@ -263,22 +264,21 @@ inspect_vp8 (const uint8_t *payload, size_t n_bytes, InspectResult *ret)
 static void
 inspect_vp9 (const uint8_t *payload, size_t n_bytes, InspectResult *ret)
 {
+  size_t at = vp9_skip_descriptor (payload, n_bytes);
+  if (at == 0)
+    return;
   unsigned flags = payload[0];
-  size_t at = 1;
-  bool layered = flags & 0x20;
   unsigned spatial = 0;
-  if (flags & 0x80) {
-    if (at >= n_bytes)
-      return;
-    at += payload[at] & 0x80 ? 2 : 1;
+  if (flags & 0x20) {
+    size_t layers = !(flags & 0x80) ? 1 : payload[1] & 0x80 ? 3 : 2;
+    spatial = payload[layers] >> 1 & 7;
   }
-  if (layered) {
-    if (at >= n_bytes)
-      return;
-    spatial = payload[at] >> 1 & 7;
-  }
-  ret->key = !(flags & 0x40);
-  ret->frame_start = (flags & 0x08) && spatial == 0;
+  bool starts = flags & 0x08;
+  ret->frame_start = starts && spatial == 0;
+  /* Some senders never set P (inter-picture predicted): the frame itself must say that it is a key frame. */
+  BitReader r = {.bytes = payload + at, .n_bytes = n_bytes - at};
+  Vp9FrameStart start;
+  ret->key = starts && !(flags & 0x40) && vp9_read_frame_start (&r, &start) && start.key;
 }
 
 /* RFC 2435 §3.1: the offset of the fragment is 0 in the first packet of a frame. */

@@ -6,6 +6,7 @@
 #include "stream/bits.h"
 #include "stream/sps.h"
 #include "stream/vp8.h"
+#include "stream/vp9.h"
 
 #include <string.h>
 
@@ -13,7 +14,6 @@ enum {
   NAL_UNITS_MAX = 64,
   FMTP_VALUE_MAX = 4096, /* characters read of one parameter */
   MPEG4_SEARCH_BYTES = 1024,
-  VP9_DESCRIPTOR_REFERENCES_MAX = 3,
 };
 
 typedef bool (*SpsParseFunc) (const uint8_t *nal, size_t n_bytes, SpsInfo *ret);
@@ -83,58 +83,22 @@ inspect_vp8 (const uint8_t *payload, size_t n_bytes, InspectVideoInfo *ret)
   return ret->width > 0 && ret->height > 0;
 }
 
-/* Where the frame begins behind the payload descriptor (RFC 9628 §4.2); 0 when cut off. */
-static size_t
-skip_vp9_descriptor (const uint8_t *payload, size_t n_bytes)
-{
-  BitReader r = {.bytes = payload, .n_bytes = n_bytes};
-  unsigned flags = bits_get (&r, 8);
-  bool flexible = flags & 0x10, predicted = flags & 0x40;
-  if ((flags & 0x80) && bits_get_1 (&r))
-    bits_skip (&r, 15);
-  else if (flags & 0x80)
-    bits_skip (&r, 7);
-  if (flags & 0x20)
-    bits_skip (&r, flexible ? 8 : 16);
-  if (flexible && predicted)
-    for (unsigned i = 0; i < VP9_DESCRIPTOR_REFERENCES_MAX; i++)
-      if (!(bits_get (&r, 8) & 1))
-        break;
-  if (flags & 0x02) {
-    unsigned layers = bits_get (&r, 3) + 1;
-    bool sizes = bits_get_1 (&r), pictures = bits_get_1 (&r);
-    bits_skip (&r, 3);
-    if (sizes)
-      bits_skip (&r, 32 * layers);
-    unsigned n = pictures ? bits_get (&r, 8) : 0;
-    for (unsigned i = 0; i < n && !r.failed; i++) {
-      bits_skip (&r, 4);
-      unsigned references = bits_get (&r, 2);
-      bits_skip (&r, 2 + 8 * references);
-    }
-  }
-  return r.failed || r.at >= n_bytes ? 0 : r.at;
-}
-
 /* The uncompressed header of a key frame (VP9 bitstream §6.2). */
 static bool
 inspect_vp9 (const uint8_t *payload, size_t n_bytes, InspectVideoInfo *ret)
 {
   InspectResult result;
   inspect_payload (CODEC_VP9, payload, n_bytes, false, &result);
-  size_t at = skip_vp9_descriptor (payload, n_bytes);
+  size_t at = vp9_skip_descriptor (payload, n_bytes);
   if (!result.key || !result.frame_start || at == 0)
     return false;
   BitReader r = {.bytes = payload + at, .n_bytes = n_bytes - at};
-  if (bits_get (&r, 2) != 2)
+  Vp9FrameStart start;
+  if (!vp9_read_frame_start (&r, &start) || !start.key)
     return false;
-  unsigned profile = bits_get_1 (&r);
-  profile |= bits_get_1 (&r) << 1;
-  if (profile == 3)
-    bits_get_1 (&r);
-  bool shows_existing = bits_get_1 (&r), is_inter = bits_get_1 (&r);
+  unsigned profile = start.profile;
   bits_skip (&r, 2);
-  if (shows_existing || is_inter || bits_get (&r, 24) != 0x498342)
+  if (bits_get (&r, 24) != 0x498342)
     return false;
   if (profile >= 2)
     bits_get_1 (&r);
