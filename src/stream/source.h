@@ -31,5 +31,6 @@ struct SourceFactory {
 /* "rtsp" of "rtsp://...", "test" of "test:...", NULL when there is none. (transfer full) */
 char *source_url_scheme (const char *url);
 
-/* @url with user information replaced by "***", for logs, events and API answers. (transfer full) */
+/* @url with user information and secrets of the query (passphrase, token, ...) replaced by "***", for logs,
+ * events and API answers. (transfer full) */
 char *source_url_redact (const char *url);
