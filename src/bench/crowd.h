@@ -11,6 +11,7 @@ typedef struct {
   unsigned count;
   RtspLower lower;
   unsigned at_once; /* clients that may be connecting at a time */
+  double spread;    /* seconds from the first reader's coming to the last one's; 0: as fast as they can */
 } BenchCrowdOptions;
 
 /* The URL of client @number. (transfer full) */

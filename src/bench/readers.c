@@ -37,7 +37,7 @@ struct BenchReaders {
   unsigned n_begun, n_connecting, n_ended, n_ended_measured;
   GError *first_error;
   BenchHistogram *latency, *first_frame, *first_key;
-  uint64_t measured_ns;
+  uint64_t begun_ns, measured_ns;
   BenchProcess server[2], self[2];
 };
 
@@ -77,11 +77,21 @@ on_ended (void *data, const GError *error)
 
 static const BenchClientOps client_ops = {.on_ready = on_ready, .on_packet = on_packet, .on_ended = on_ended};
 
+static bool
+may_begin (const BenchReaders *readers)
+{
+  const BenchCrowdOptions *crowd = readers->crowd;
+  if (readers->n_begun == crowd->count || readers->n_connecting >= crowd->at_once)
+    return false;
+  double passed = (double)(bench_now_ns () - readers->begun_ns) / 1e9;
+  return passed * crowd->count >= crowd->spread * readers->n_begun;
+}
+
 static void
 begin_some (BenchReaders *readers)
 {
   const BenchCrowdOptions *crowd = readers->crowd;
-  while (readers->n_begun < crowd->count && readers->n_connecting < crowd->at_once) {
+  while (may_begin (readers)) {
     BenchReader *reader = &readers->all[readers->n_begun];
     g_autofree char *url = bench_crowd_url (crowd, readers->n_begun++);
     readers->n_connecting++;
@@ -150,6 +160,7 @@ on_look (void *data)
   bool all_ended = readers->n_ended == readers->crowd->count;
   switch (readers->phase) {
   case PHASE_JOINING:
+    begin_some (readers);
     if (readers->n_connecting > 0 || readers->n_begun < readers->crowd->count)
       readers->phase_ns = now_ns;
     if (all_have_begun (readers) || passed > FIRST_FRAME_SECONDS)
@@ -188,7 +199,7 @@ bench_readers_new (Loop *loop, const BenchCrowdOptions *crowd, const BenchReader
   readers->latency = bench_histogram_new ();
   readers->first_frame = bench_histogram_new ();
   readers->first_key = bench_histogram_new ();
-  readers->phase_ns = bench_now_ns ();
+  readers->begun_ns = readers->phase_ns = bench_now_ns ();
   readers->timer = loop_timer_new (loop, on_look, readers);
   loop_timer_start (readers->timer, LOOK_MS, LOOK_MS);
   begin_some (readers);

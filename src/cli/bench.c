@@ -17,7 +17,7 @@ enum { MAX_CLIENTS = 100000, LOOK_MS = 20 };
 typedef struct {
   char *listen, *file, *bitrate, *url, *transport, *server_pid;
   int fps, count, at_once;
-  double gop, seconds, warmup;
+  double gop, seconds, warmup, spread;
   gboolean json;
   BenchImpairments impairments;
 } Options;
@@ -86,7 +86,7 @@ check_options (Bench *bench)
     problem = "--count is 1 to 100000, and at least one client at once must come";
   else if (options->fps < 1 || options->fps > 240 || !(options->gop > 0 && options->gop <= 60))
     problem = "--fps is 1 to 240, --gop at most 60 seconds";
-  else if (!(options->seconds >= 0 && options->warmup >= 0))
+  else if (!(options->seconds >= 0 && options->warmup >= 0 && options->spread >= 0))
     problem = "seconds are not negative";
   else if (options->transport && strcmp (options->transport, "tcp") && strcmp (options->transport, "udp"))
     problem = "--transport is tcp or udp";
@@ -98,7 +98,8 @@ check_options (Bench *bench)
   bench->crowd = (BenchCrowdOptions){.url = options->url,
                                      .count = (unsigned)options->count,
                                      .lower = udp ? RTSP_LOWER_UDP : RTSP_LOWER_TCP,
-                                     .at_once = (unsigned)options->at_once};
+                                     .at_once = (unsigned)options->at_once,
+                                     .spread = options->spread};
   return find_server (bench);
 }
 
@@ -356,6 +357,8 @@ run (int argc, char **argv)
       {"at-once", 0, 0, G_OPTION_ARG_INT, &o->at_once, "Clients connecting at a time; default 16", "N"},
       {"transport", 't', 0, G_OPTION_ARG_STRING, &o->transport, "tcp (default) or udp", "NAME"},
       {"seconds", 's', 0, G_OPTION_ARG_DOUBLE, &o->seconds, "Default: read and watch 10, others for ever",
+       "S"},
+      {"spread", 0, 0, G_OPTION_ARG_DOUBLE, &o->spread, "Readers come evenly over this time; default at once",
        "S"},
       {"warmup", 0, 0, G_OPTION_ARG_DOUBLE, &o->warmup, "Readers settle before they are measured; default 1",
        "S"},
