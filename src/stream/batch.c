@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches and their builder. The builder grows one slab; finishing moves it into a batch that is allocated in
- * one block with its packet and run tables, so that a batch costs two allocations whatever it holds. */
+/* Batches and their builder. The builder collects in a slab of its own that it keeps; finishing copies it
+ * into a batch that is one block with its tables. One allocation of the right size and one copy of warm bytes
+ * cost a fraction of growing and shrinking a slab for each batch, and leave no holes in the heap between the
+ * batches that a cached group of pictures keeps. */
 #include "stream/batch.h"
 
 #include <string.h>
@@ -18,7 +20,11 @@ struct BatchBuilder {
   int64_t ntp_us;
 };
 
-enum { SLAB_FIRST_BYTES = 4096 };
+enum {
+  SLAB_FIRST_BYTES = 16 * 1024,
+  SLAB_KEPT_BYTES = 32 * 1024, /* a builder that has grown beyond it gives its slab back */
+  BLOCK_STEP_BYTES = 256,      /* blocks of like sizes take each other's places */
+};
 
 Batch *
 batch_ref (Batch *batch)
@@ -32,7 +38,6 @@ batch_unref (Batch *batch)
 {
   if (!batch || !g_atomic_ref_count_dec (&batch->ref))
     return;
-  g_free (batch->slab);
   g_free (batch);
 }
 
@@ -138,7 +143,8 @@ batch_builder_finish (BatchBuilder *builder)
   BatchRun runs[BATCH_MAX_PACKETS];
   unsigned n_runs = make_runs (builder->lengths, n, runs);
   size_t tables = n * sizeof (struct iovec) + n_runs * sizeof (BatchRun);
-  Batch *batch = g_malloc (sizeof (Batch) + tables);
+  size_t block = sizeof (Batch) + tables + builder->n_bytes;
+  Batch *batch = g_malloc ((block + BLOCK_STEP_BYTES - 1) / BLOCK_STEP_BYTES * BLOCK_STEP_BYTES);
   *batch = (Batch){.track = builder->track,
                    .flags = (uint8_t)builder->flags,
                    .n_packets = (uint8_t)n,
@@ -147,13 +153,11 @@ batch_builder_finish (BatchBuilder *builder)
                    .arrival_us = builder->arrival_us,
                    .ntp_us = builder->ntp_us};
   g_atomic_ref_count_init (&batch->ref);
-  /* A slab that doubled may be half empty; the GOP cache would keep that. */
-  batch->slab = builder->capacity > builder->n_bytes + builder->n_bytes / 4
-                    ? g_realloc (builder->slab, builder->n_bytes)
-                    : builder->slab;
   batch->packets = (struct iovec *)(batch + 1);
   batch->runs = (BatchRun *)(batch->packets + n);
   memcpy (batch->runs, runs, n_runs * sizeof (BatchRun));
+  batch->slab = (uint8_t *)(batch->runs + n_runs);
+  memcpy (batch->slab, builder->slab, builder->n_bytes);
   for (unsigned i = 0; i < n; i++) {
     batch->packets[i].iov_base = batch->slab + builder->offsets[i];
     batch->packets[i].iov_len = builder->lengths[i];
@@ -166,8 +170,10 @@ batch_builder_finish (BatchBuilder *builder)
         (uint32_t)first[4] << 24 | (uint32_t)first[5] << 16 | (uint32_t)first[6] << 8 | first[7];
   }
 
-  builder->slab = NULL;
-  builder->capacity = 0;
+  if (builder->capacity > SLAB_KEPT_BYTES) {
+    g_clear_pointer (&builder->slab, g_free);
+    builder->capacity = 0;
+  }
   builder->n_bytes = 0;
   builder->n_packets = 0;
   return batch;
