@@ -73,6 +73,11 @@ hub_set_settings (Stream *stream, StreamSettings *settings)
   stream_settings_ref (settings);
   stream_settings_unref (hub->settings);
   hub->settings = settings;
+  if (!settings->gop_cache) {
+    /* Switched on again it must not go on behind a gap. */
+    gop_cache_clear (hub->packet_gop);
+    gop_cache_clear (hub->unit_gop);
+  }
   g_mutex_lock (&stream->lock);
   StreamSettings *old = stream->settings;
   stream->settings = stream_settings_ref (settings);
