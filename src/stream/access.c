@@ -135,6 +135,7 @@ access_fail_waiting (Life *life, const GError *error)
     request->error = g_error_copy (error);
     answer (request);
   }
+  life_schedule_close (life);
 }
 
 static gboolean
@@ -193,6 +194,7 @@ take_read_request (void *data)
   Life *life = stream->life;
   if (!life->settings->enabled || life->stopped_by_operator) {
     refuse (request, SLUICE_ERROR_UNAVAILABLE, "the stream is stopped");
+    life_schedule_close (life);
     return;
   }
   if (life->n_leases >= (unsigned)life->settings->max_readers) {
@@ -251,11 +253,15 @@ publish_request_free (PublishRequest *request)
 
 /* The ticket was given back or ran out without a publisher. */
 static void
-drop_if_unused (Life *life)
+give_up_ticket (Life *life)
 {
-  if (life->origin == ORIGIN_DYNAMIC && !life->online && !life->ticket && !life->hold_timer &&
-      !life_has_source (life))
+  life->ticket = NULL;
+  if (life->online || life->hold_timer || life_has_source (life))
+    return;
+  if (life->origin == ORIGIN_DYNAMIC && !life->stopped_by_operator)
     registry_drop (life->registry, life->stream, READER_GONE_STREAM_REMOVED);
+  else
+    life_await_publisher (life);
 }
 
 static void
@@ -264,10 +270,8 @@ return_ticket (void *data)
   PublishTicket *ticket = data;
   Life *life = ticket->stream->life;
   g_clear_handle_id (&ticket->timeout, g_source_remove);
-  if (life && life->ticket == ticket) {
-    life->ticket = NULL;
-    drop_if_unused (life);
-  }
+  if (life && life->ticket == ticket)
+    give_up_ticket (life);
   stream_unref (ticket->stream);
   g_free (ticket);
 }
@@ -285,10 +289,8 @@ on_ticket_timeout (void *data)
   PublishTicket *ticket = data;
   Life *life = ticket->stream->life;
   ticket->timeout = 0;
-  if (life && life->ticket == ticket && !life->online) {
-    life->ticket = NULL;
-    drop_if_unused (life);
-  }
+  if (life && life->ticket == ticket && !life->online)
+    give_up_ticket (life);
   return G_SOURCE_REMOVE;
 }
 

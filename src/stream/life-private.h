@@ -71,6 +71,8 @@ bool life_has_source (const Life *life);
 /* Starts or stops the source so that it fits what is wanted now. */
 void life_reconcile (Life *life);
 void life_close_source (Life *life);
+/* Nobody publishes it now: waits for a publisher as long as its origin allows. */
+void life_await_publisher (Life *life);
 void life_set_settings (Life *life, StreamSettings *settings);
 void life_tell_reader_gone (Reader *reader, ReaderGone why);
 void life_tell_readers_gone (Life *life, ReaderGone why);

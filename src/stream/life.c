@@ -143,6 +143,14 @@ close_source_at_home (void *data)
 }
 
 static void
+end_publisher_at_home (void *data)
+{
+  HomeMessage *m = data;
+  hub_end_ingest (m->stream, m->why);
+  home_message_free (m);
+}
+
+static void
 set_settings_at_home (void *data)
 {
   HomeMessage *m = data;
@@ -154,11 +162,36 @@ set_settings_at_home (void *data)
  */
 
 static bool
+is_held (const Life *life)
+{
+  return !life->settings->enabled || life->stopped_by_operator;
+}
+
+static bool
 should_run (const Life *life)
 {
-  const StreamSettings *settings = life->settings;
-  return settings->enabled && !life->stopped_by_operator && !life->ended && life_has_source (life) &&
-         (!settings->on_demand || life->n_leases > 0 || life->waiting.length > 0);
+  return !is_held (life) && !life->ended && life_has_source (life) &&
+         (!life->settings->on_demand || life->n_leases > 0 || life->waiting.length > 0);
+}
+
+static GError *
+stopped_error (void)
+{
+  return g_error_new_literal (SLUICE_ERROR, SLUICE_ERROR_CANCELLED, "the stream was stopped");
+}
+
+/* The news that it has left settle the rest. */
+static void
+end_publisher (Life *life)
+{
+  send_home (life, end_publisher_at_home, (HomeMessage){.why = stopped_error ()});
+}
+
+static void
+note_publisher_left (Life *life, const GError *why)
+{
+  emit_pair (life, "publisher.disconnected", NULL, why ? why->message : NULL, "peer", life->publisher_peer);
+  g_clear_pointer (&life->publisher_peer, g_free);
 }
 
 static void
@@ -197,8 +230,7 @@ life_close_source (Life *life)
   life->running_since_unix_us = 0;
   life->attempts = 0;
   life->source_index = 0;
-  GError *why = g_error_new_literal (SLUICE_ERROR, SLUICE_ERROR_CANCELLED, "the stream was stopped");
-  send_home (life, close_source_at_home, (HomeMessage){.why = why});
+  send_home (life, close_source_at_home, (HomeMessage){.why = stopped_error ()});
 }
 
 void
@@ -213,6 +245,12 @@ life_reconcile (Life *life)
     set_state (life, STREAM_STOPPED, NULL, NULL);
   } else if (life_has_source (life) && life->state != STREAM_ERROR) {
     set_state (life, STREAM_STOPPED, NULL, NULL);
+  } else if (!life_has_source (life) && is_held (life)) {
+    if (life->online)
+      end_publisher (life);
+    if (life->stopped_by_operator)
+      g_clear_handle_id (&life->hold_timer, g_source_remove);
+    set_state (life, STREAM_STOPPED, NULL, NULL);
   }
 }
 
@@ -222,7 +260,9 @@ on_close_timer (void *data)
   Life *life = data;
   life->close_timer = 0;
   life_reconcile (life);
-  if (life->origin == ORIGIN_DYNAMIC && life->n_leases == 0 && !life->source_open && !life->online)
+  /* A stop holds until the start: it would be forgotten with the stream. */
+  if (life->origin == ORIGIN_DYNAMIC && life->n_leases == 0 && !life->source_open && !life->online &&
+      !life->ticket && !life->hold_timer && !life->stopped_by_operator)
     registry_drop (life->registry, life->stream, READER_GONE_STREAM_REMOVED);
   return G_SOURCE_REMOVE;
 }
@@ -235,19 +275,48 @@ life_schedule_close (Life *life)
   life->close_timer = g_timeout_add ((guint)life->settings->on_demand_close_after_ms, on_close_timer, life);
 }
 
+static gboolean
+on_hold_timer (void *data)
+{
+  Life *life = data;
+  life->hold_timer = 0;
+  registry_drop (life->registry, life->stream, READER_GONE_STREAM_REMOVED);
+  return G_SOURCE_REMOVE;
+}
+
+/* Nobody publishes it. What a publisher made by itself waits a while for one to come back. */
+void
+life_await_publisher (Life *life)
+{
+  bool waits = life->origin == ORIGIN_DYNAMIC && !life->stopped_by_operator;
+  g_clear_handle_id (&life->hold_timer, g_source_remove);
+  if (waits)
+    life->hold_timer = g_timeout_add (VANISHED_PUBLISHER_HOLD_MS, on_hold_timer, life);
+  set_state (life, waits && !is_held (life) ? STREAM_RECONNECTING : STREAM_STOPPED, NULL, NULL);
+}
+
 void
 life_set_settings (Life *life, StreamSettings *settings)
 {
   bool same_source = stream_settings_equal_source (life->settings, settings);
+  bool had_source = life_has_source (life);
   stream_settings_ref (settings);
   stream_settings_unref (life->settings);
   life->settings = settings;
   send_home (life, set_settings_at_home, (HomeMessage){.settings = stream_settings_ref (settings)});
-  if (!same_source) {
+  /* Where there is no source, before and after, what says how to play it is no reason to end a publisher. */
+  if (!same_source && (had_source || life_has_source (life))) {
+    bool published = life->online && !had_source;
     life->ended = false;
     life_close_source (life);
+    if (published)
+      note_publisher_left (life, NULL);
     if (life->state == STREAM_ERROR)
       life->state = STREAM_STOPPED;
+    if (life_has_source (life))
+      g_clear_handle_id (&life->hold_timer, g_source_remove);
+    else
+      life_await_publisher (life);
   }
   life_reconcile (life);
   life_schedule_close (life);
@@ -322,35 +391,20 @@ handle_source_failed (Life *life, const GError *error)
 /* --- publishers --------------------------------------------------------------------------------------------
  */
 
-static gboolean
-on_hold_timer (void *data)
-{
-  Life *life = data;
-  life->hold_timer = 0;
-  registry_drop (life->registry, life->stream, READER_GONE_STREAM_REMOVED);
-  return G_SOURCE_REMOVE;
-}
-
 /* A publisher has left. What it made by itself goes with it: at once when it said good-bye, after a while
  * when it vanished and may come back. */
 static void
 handle_publisher_left (Life *life, const GError *why)
 {
-  emit_pair (life, "publisher.disconnected", NULL, why ? why->message : NULL, "peer", life->publisher_peer);
-  g_clear_pointer (&life->publisher_peer, g_free);
-  set_state (life,
-             life->settings->enabled && !life->stopped_by_operator ? STREAM_RECONNECTING : STREAM_STOPPED,
+  note_publisher_left (life, why);
+  set_state (life, is_held (life) ? STREAM_STOPPED : STREAM_RECONNECTING,
              why ? why->message : "the publisher has left", why);
-  if (life->ticket)
+  if (life->ticket && !is_held (life))
     return; /* another one is about to take over */
-  if (life->origin != ORIGIN_DYNAMIC) {
-    set_state (life, STREAM_STOPPED, NULL, NULL);
-    return;
-  }
-  if (!why)
+  if (!why && life->origin == ORIGIN_DYNAMIC && !life->stopped_by_operator)
     registry_drop (life->registry, life->stream, READER_GONE_STREAM_REMOVED);
-  else if (!life->hold_timer)
-    life->hold_timer = g_timeout_add (VANISHED_PUBLISHER_HOLD_MS, on_hold_timer, life);
+  else
+    life_await_publisher (life);
 }
 
 static void
@@ -371,6 +425,15 @@ handle_online (Life *life, unsigned incarnation, TrackSet *tracks, const IngestI
 {
   if (incarnation && incarnation != life->incarnation)
     return;
+  /* Stopped, or given a source, between its permission and its first packet. */
+  bool unwanted = !incarnation && (life_has_source (life) || is_held (life));
+  if (unwanted) {
+    life->ticket = NULL;
+    end_publisher (life);
+    if (!life_has_source (life))
+      life_await_publisher (life);
+    return;
+  }
   g_clear_handle_id (&life->hold_timer, g_source_remove);
   g_clear_pointer (&life->tracks, track_set_unref);
   life->tracks = track_set_ref (tracks);

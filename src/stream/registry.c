@@ -233,14 +233,22 @@ drop_unconfigured (Registry *registry)
   }
 }
 
+/* What a publisher or a pattern made stays from now on. */
+static void
+adopt (Life *life, LifeOrigin origin)
+{
+  life->origin = origin;
+  if (life->hold_timer)
+    life_await_publisher (life);
+}
+
 static void
 apply_stream (Registry *registry, StreamSettings *settings)
 {
   Stream *stream = registry_find (registry, settings->name);
   if (stream) {
-    /* The file names what a publisher made before, too: from now on it stays. */
     if (stream->life->origin == ORIGIN_DYNAMIC)
-      stream->life->origin = ORIGIN_FILE;
+      adopt (stream->life, ORIGIN_FILE);
     life_set_settings (stream->life, settings);
     return;
   }
@@ -283,7 +291,7 @@ registry_create (Registry *registry, StreamSettings *settings, GError **error)
     return false;
   Stream *stream = registry_find (registry, settings->name);
   if (stream && stream->life->origin == ORIGIN_DYNAMIC) {
-    stream->life->origin = ORIGIN_API;
+    adopt (stream->life, ORIGIN_API);
     life_set_settings (stream->life, settings);
     return true;
   }
@@ -324,11 +332,12 @@ set_stopped (Life *life, bool stopped)
 {
   life->stopped_by_operator = stopped;
   life->ended = false;
-  if (stopped && (life->source_open || life->online))
-    life_close_source (life);
   if (!stopped && life->state == STREAM_ERROR)
     life->attempts = 0;
   life_reconcile (life);
+  if (!stopped && !life_has_source (life) && !life->online && !life->ticket)
+    life_await_publisher (life);
+  life_schedule_close (life);
 }
 
 bool

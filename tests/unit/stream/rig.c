@@ -293,8 +293,21 @@ static const IngestOps publisher_ops = {.on_ended = on_publisher_ended,
 typedef struct {
   RigPublisher *publisher;
   bool audio;
+  bool only_reserve;
   IngestPlane plane;
 } PublishData;
+
+static void
+begin (RigPublisher *publisher, bool audio, IngestPlane plane)
+{
+  TrackSpec specs[2];
+  take_specs (specs, audio);
+  if (plane == INGEST_UNITS)
+    specs[0].unit_caps = gst_caps_new_empty_simple ("video/x-h264");
+  IngestInfo info = {.protocol = "test"};
+  publisher->ingest = ingest_begin (publisher->stream, specs, audio ? 2 : 1, plane, &publisher_ops, publisher,
+                                    &info, &publisher->error);
+}
 
 static void
 on_publish_answer (void *data, PublishTicket *ticket, Stream *stream, const GError *error)
@@ -306,13 +319,8 @@ on_publish_answer (void *data, PublishTicket *ticket, Stream *stream, const GErr
   } else {
     publisher->ticket = ticket;
     publisher->stream = stream_ref (stream);
-    TrackSpec specs[2];
-    take_specs (specs, request->audio);
-    if (request->plane == INGEST_UNITS)
-      specs[0].unit_caps = gst_caps_new_empty_simple ("video/x-h264");
-    IngestInfo info = {.protocol = "test"};
-    publisher->ingest = ingest_begin (stream, specs, request->audio ? 2 : 1, request->plane, &publisher_ops,
-                                      publisher, &info, &publisher->error);
+    if (!request->only_reserve)
+      begin (publisher, request->audio, request->plane);
   }
   g_free (request);
   publisher->done = true;
@@ -325,11 +333,11 @@ publisher_done (void *data)
 }
 
 static void
-publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio, IngestPlane plane)
+publish (Rig *rig, const char *name, PublishData data)
 {
+  RigPublisher *publisher = data.publisher;
   *publisher = (RigPublisher){0};
-  PublishData *request = g_new (PublishData, 1);
-  *request = (PublishData){publisher, audio, plane};
+  PublishData *request = g_memdup2 (&data, sizeof data);
   registry_open_publish (rig->registry, name, rig->control, NULL, on_publish_answer, request);
   rig_wait (publisher_done, publisher);
   rig_settle (rig);
@@ -338,13 +346,31 @@ publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio, Ingest
 void
 rig_publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio)
 {
-  publish (rig, publisher, name, audio, INGEST_PACKETS);
+  publish (rig, name, (PublishData){.publisher = publisher, .audio = audio});
 }
 
 void
 rig_publish_units (Rig *rig, RigPublisher *publisher, const char *name)
 {
-  publish (rig, publisher, name, false, INGEST_UNITS);
+  publish (rig, name, (PublishData){.publisher = publisher, .plane = INGEST_UNITS});
+}
+
+void
+rig_reserve (Rig *rig, RigPublisher *publisher, const char *name)
+{
+  publish (rig, name, (PublishData){.publisher = publisher, .only_reserve = true});
+}
+
+static void
+begin_at_home (void *data)
+{
+  begin (data, false, INGEST_PACKETS);
+}
+
+void
+rig_begin (RigPublisher *publisher)
+{
+  loop_call (stream_home (publisher->stream), begin_at_home, publisher);
 }
 
 typedef struct {

@@ -37,6 +37,9 @@ typedef struct {
   unsigned keyframe_requests;
 } RigPublisher;
 
+/* Only the permission, and then the beginning of the media. */
+void rig_reserve (Rig *rig, RigPublisher *publisher, const char *name);
+void rig_begin (RigPublisher *publisher);
 void rig_publish (Rig *rig, RigPublisher *publisher, const char *name, bool audio);
 /* The same with access units instead of packets, H.264 in avc format. */
 void rig_publish_units (Rig *rig, RigPublisher *publisher, const char *name);

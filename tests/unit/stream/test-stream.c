@@ -695,6 +695,217 @@ test_pattern_makes_streams_on_demand (Rig *rig)
   }
 }
 
+/* --- publishers and operators ------------------------------------------------------------------------------
+ */
+
+static void
+test_stop_ends_a_publisher (Rig *rig)
+{
+  static const char *const names[] = {"configured", "guest"};
+  g_autoptr (StreamSettings) settings = rig_settings (rig, "configured", NULL);
+  registry_create (rig->registry, settings, NULL);
+  for (unsigned i = 0; i < G_N_ELEMENTS (names); i++) {
+    RigPublisher first, refused, second;
+    rig_publish (rig, &first, names[i], false);
+    expect_state (rig, names[i], STREAM_RUNNING);
+    g_string_truncate (rig->events, 0);
+    g_assert_true (registry_stop (rig->registry, names[i], NULL));
+    rig_settle (rig);
+    g_assert_nonnull (first.ended);
+    expect_state (rig, names[i], STREAM_STOPPED);
+    g_assert_nonnull (strstr (rig->events->str, "publisher.disconnected"));
+    rig_publish (rig, &refused, names[i], false);
+    g_assert_error (refused.error, SLUICE_ERROR, SLUICE_ERROR_FORBIDDEN);
+    g_assert_true (registry_start (rig->registry, names[i], NULL));
+    rig_publish (rig, &second, names[i], false);
+    g_assert_no_error (second.error);
+    expect_state (rig, names[i], STREAM_RUNNING);
+    rig_publisher_clear (&first);
+    rig_publisher_clear (&refused);
+    rig_publisher_clear (&second);
+  }
+}
+
+/* Between the permission and the first packet the operator changes his mind. */
+static void
+test_stop_and_source_win_over_a_late_publisher (Rig *rig)
+{
+  g_autoptr (StreamSettings) settings = rig_settings (rig, "cam", NULL);
+  registry_create (rig->registry, settings, NULL);
+  RigPublisher publisher;
+  rig_reserve (rig, &publisher, "cam");
+  registry_stop (rig->registry, "cam", NULL);
+  rig_begin (&publisher);
+  rig_settle (rig);
+  g_assert_nonnull (publisher.ended);
+  expect_state (rig, "cam", STREAM_STOPPED);
+  rig_publisher_clear (&publisher);
+  registry_start (rig->registry, "cam", NULL);
+
+  rig_reserve (rig, &publisher, "cam");
+  g_autoptr (StreamSettings) pulled = rig_settings (rig, "cam", "fake:online");
+  pulled->on_demand = true;
+  g_assert_true (registry_update (rig->registry, pulled, NULL));
+  rig_begin (&publisher);
+  rig_settle (rig);
+  g_assert_nonnull (publisher.ended);
+  RigReader reader;
+  rig_open (rig, &reader, "cam");
+  g_assert_no_error (reader.error);
+  g_assert_cmpuint (rig_source_opened, ==, 1);
+  rig_reader_clear (&reader);
+  rig_publisher_clear (&publisher);
+}
+
+static void
+test_update_of_a_published_stream (Rig *rig)
+{
+  g_autoptr (StreamSettings) settings = rig_settings (rig, "cam", NULL);
+  registry_create (rig->registry, settings, NULL);
+  RigPublisher publisher;
+  rig_publish (rig, &publisher, "cam", false);
+  /* What only a source needs does not touch it. */
+  g_autoptr (StreamSettings) hot = stream_settings_copy (settings, "cam");
+  hot->stall_timeout_ms += 1000;
+  registry_update (rig->registry, hot, NULL);
+  rig_settle (rig);
+  g_assert_null (publisher.ended);
+  expect_state (rig, "cam", STREAM_RUNNING);
+  g_autoptr (StreamSettings) disabled = stream_settings_copy (settings, "cam");
+  disabled->enabled = false;
+  registry_update (rig->registry, disabled, NULL);
+  rig_settle (rig);
+  g_assert_nonnull (publisher.ended);
+  expect_state (rig, "cam", STREAM_STOPPED);
+  rig_publisher_clear (&publisher);
+  /* A source comes and goes again. */
+  g_autoptr (StreamSettings) pulled = rig_settings (rig, "cam", "fake:online");
+  registry_update (rig->registry, pulled, NULL);
+  expect_state (rig, "cam", STREAM_RUNNING);
+  registry_update (rig->registry, settings, NULL);
+  rig_settle (rig);
+  expect_state (rig, "cam", STREAM_STOPPED);
+  rig_publish (rig, &publisher, "cam", false);
+  registry_update (rig->registry, pulled, NULL);
+  rig_settle (rig);
+  g_assert_nonnull (publisher.ended);
+  g_assert_nonnull (strstr (rig->events->str, "publisher.disconnected"));
+  expect_state (rig, "cam", STREAM_RUNNING);
+  rig_publisher_clear (&publisher);
+}
+
+/* A stream that only waits for its publisher is dropped after a while, but not once it is configured. */
+static void
+test_configuring_a_stream_that_waits (Rig *rig)
+{
+  RigPublisher publisher;
+  rig_publish (rig, &publisher, "cam", false);
+  rig_end (&publisher, "connection reset");
+  rig_publisher_clear (&publisher);
+  rig_settle (rig);
+  expect_state (rig, "cam", STREAM_RECONNECTING);
+  g_autoptr (StreamSettings) settings = rig_settings (rig, "cam", NULL);
+  g_assert_true (registry_create (rig->registry, settings, NULL));
+  expect_state (rig, "cam", STREAM_STOPPED);
+  RigReader reader;
+  rig_open (rig, &reader, "cam");
+  g_assert_error (reader.error, SLUICE_ERROR, SLUICE_ERROR_NOT_FOUND);
+  rig_reader_clear (&reader);
+}
+
+static void
+test_a_permission_given_back (Rig *rig)
+{
+  g_autoptr (StreamSettings) settings = rig_settings (rig, "cam", NULL);
+  registry_create (rig->registry, settings, NULL);
+  RigPublisher first, second;
+  rig_publish (rig, &first, "cam", false);
+  rig_reserve (rig, &second, "cam");
+  g_assert_nonnull (first.ended);
+  expect_state (rig, "cam", STREAM_RECONNECTING);
+  rig_publisher_clear (&second);
+  rig_settle (rig);
+  expect_state (rig, "cam", STREAM_STOPPED);
+  RigReader reader;
+  rig_open (rig, &reader, "cam");
+  g_assert_error (reader.error, SLUICE_ERROR, SLUICE_ERROR_NOT_FOUND);
+  rig_reader_clear (&reader);
+  rig_publisher_clear (&first);
+}
+
+static bool
+is_empty (void *data)
+{
+  return registry_count (((Rig *)data)->registry) == 0;
+}
+
+/* What a reader's wish made goes again, whatever became of the wish. */
+static void
+test_wishes_that_fail_leave_nothing (Rig *rig)
+{
+  for (unsigned i = 0; i < 3; i++) {
+    g_autoptr (Settings) settings = settings_new_default ();
+    StreamSettings *pattern = rig_settings (rig, "cam-*",
+                                            i == 0   ? "fake:fail"
+                                            : i == 1 ? "fake:silent"
+                                                     : "gopher:x");
+    pattern->max_attempts = 1;
+    pattern->enabled = i != 1;
+    g_ptr_array_add (settings->patterns, pattern);
+    registry_apply (rig->registry, settings);
+    RigReader reader;
+    rig_open (rig, &reader, "cam-7");
+    g_assert_nonnull (reader.error);
+    rig_wait (is_empty, rig);
+    rig_reader_clear (&reader);
+  }
+}
+
+static void
+test_stop_outlives_readers_of_a_pattern (Rig *rig)
+{
+  g_autoptr (Settings) settings = settings_new_default ();
+  g_ptr_array_add (settings->patterns, rig_settings (rig, "cam-*", "fake:online"));
+  registry_apply (rig->registry, settings);
+  RigReader reader;
+  rig_open (rig, &reader, "cam-7");
+  registry_stop (rig->registry, "cam-7", NULL);
+  rig_reader_clear (&reader);
+  int64_t later = g_get_monotonic_time () + 150 * 1000;
+  while (g_get_monotonic_time () < later)
+    g_main_context_iteration (NULL, FALSE);
+  rig_open (rig, &reader, "cam-7");
+  g_assert_error (reader.error, SLUICE_ERROR, SLUICE_ERROR_UNAVAILABLE);
+  rig_reader_clear (&reader);
+  registry_start (rig->registry, "cam-7", NULL);
+  rig_wait (is_empty, rig);
+}
+
+static void
+test_cache_switched_off_and_on (Rig *rig)
+{
+  g_autoptr (StreamSettings) on = rig_settings (rig, "cam", NULL);
+  g_autoptr (StreamSettings) off = stream_settings_copy (on, "cam");
+  off->gop_cache = false;
+  registry_create (rig->registry, on, NULL);
+  RigPublisher publisher;
+  rig_publish (rig, &publisher, "cam", false);
+  rig_send (&publisher, (RigPacket){.sequence = 1, .timestamp = 0, .nal = IDR, .marker = true});
+  registry_update (rig->registry, off, NULL);
+  rig_settle (rig);
+  rig_send (&publisher, (RigPacket){.sequence = 2, .timestamp = 3000, .nal = PICTURE, .marker = true});
+  registry_update (rig->registry, on, NULL);
+  rig_settle (rig);
+  rig_send (&publisher, (RigPacket){.sequence = 3, .timestamp = 6000, .nal = PICTURE, .marker = true});
+  RigReader reader;
+  rig_open (rig, &reader, "cam");
+  rig_play (rig, &reader, 0, true);
+  rig_settle (rig);
+  g_assert_cmpuint (rig_count (&reader), ==, 0);
+  rig_reader_clear (&reader);
+  rig_publisher_clear (&publisher);
+}
+
 static void
 test_url_helpers (Rig *rig)
 {
@@ -760,6 +971,14 @@ main (int argc, char **argv)
   ADD ("packets-are-depayloaded-while-somebody-wants-units",
        test_packets_are_depayloaded_while_somebody_wants_units);
   ADD ("update-touches-only-what-it-must", test_update_touches_only_what_it_must);
+  ADD ("stop-ends-a-publisher", test_stop_ends_a_publisher);
+  ADD ("stop-and-source-win-over-a-late-publisher", test_stop_and_source_win_over_a_late_publisher);
+  ADD ("update-of-a-published-stream", test_update_of_a_published_stream);
+  ADD ("configuring-a-stream-that-waits", test_configuring_a_stream_that_waits);
+  ADD ("a-permission-given-back", test_a_permission_given_back);
+  ADD ("wishes-that-fail-leave-nothing", test_wishes_that_fail_leave_nothing);
+  ADD ("stop-outlives-readers-of-a-pattern", test_stop_outlives_readers_of_a_pattern);
+  ADD ("cache-switched-off-and-on", test_cache_switched_off_and_on);
   ADD ("create-refuses", test_create_refuses);
   ADD ("pattern-makes-streams-on-demand", test_pattern_makes_streams_on_demand);
   ADD ("url-helpers", test_url_helpers);
