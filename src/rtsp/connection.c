@@ -194,6 +194,11 @@ keep_for_later (RtspConnection *c, const uint8_t *bytes, size_t n_bytes)
     return;
   if (!c->stash)
     c->stash = g_byte_array_new ();
+  /* The POST halves of a tunnel cannot be paused all at once. */
+  if (c->stash->len + n_bytes > RTSP_STASH_MAX_BYTES) {
+    connection_close (c, "too many bytes while a request waits");
+    return;
+  }
   g_byte_array_append (c->stash, bytes, (guint)n_bytes);
   if (c->stash->len > RTSP_STASH_BYTES)
     conn_pause_reading (c->conn, true);
@@ -296,18 +301,25 @@ on_closed (void *data, const GError *error)
 static const ConnOps conn_ops = {
     .on_data = on_data, .on_burst_end = on_burst_end, .on_writable = on_writable, .on_closed = on_closed};
 
-void
-connection_resume (RtspConnection *c)
+/* Goes on with what came in while a request waited. */
+static void
+resume (RtspConnection *c)
 {
-  if (!c->busy)
-    return;
-  c->busy = false;
-  enter (c);
   g_autoptr (GByteArray) stash = g_steal_pointer (&c->stash);
-  if (stash && !c->closed) {
+  c->busy = false;
+  if (stash) {
     conn_pause_reading (c->conn, false);
     process (c, stash->data, stash->len);
   }
+}
+
+void
+connection_answer (RtspConnection *c, GBytes *bytes)
+{
+  /* The answer may be one too many for a peer that reads none: it ends the connection. */
+  enter (c);
+  if (connection_send (c, bytes) && c->busy)
+    resume (c);
   leave (c);
 }
 

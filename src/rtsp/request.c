@@ -90,10 +90,10 @@ request_answer (RtspConnection *c, RtspMessage *response)
                        (unsigned)(c->settings->rtsp_session_timeout_ms / 1000));
   LOG (LOG_RTSP, LOG_DEBUG, "request", (&(LogFields){.stream = request->path, .peer = c->peer}), "%s: %u %s",
        request->message->method, response->status, response->reason);
-  connection_send (c, rtsp_message_serialize (response));
+  GBytes *bytes = rtsp_message_serialize (response);
   rtsp_message_free (response);
   request_free (request);
-  connection_resume (c);
+  connection_answer (c, bytes);
 }
 
 void

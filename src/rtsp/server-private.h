@@ -25,11 +25,12 @@ typedef struct RtspTunnel RtspTunnel;
 typedef struct Announcing Announcing;
 
 enum {
-  RTSP_TICK_MS = 250,            /* how exact deadlines are */
-  RTSP_REPORT_MS = 5000,         /* RTCP interval */
-  RTSP_STASH_BYTES = 128 * 1024, /* read ahead while a request waits; then reading pauses */
-  RTSP_TUNNELS_MAX = 1024,       /* GET halves that wait for or have a POST half */
-  RTSP_LINGER_MS = 3000,         /* time for the last answer to leave */
+  RTSP_TICK_MS = 250,                 /* how exact deadlines are */
+  RTSP_REPORT_MS = 5000,              /* RTCP interval */
+  RTSP_STASH_BYTES = 128 * 1024,      /* read ahead while a request waits; then reading pauses */
+  RTSP_STASH_MAX_BYTES = 1024 * 1024, /* what is on its way past the pause; more ends the connection */
+  RTSP_TUNNELS_MAX = 1024,            /* GET halves that wait for or have a POST half */
+  RTSP_LINGER_MS = 3000,              /* time for the last answer to leave */
 };
 #define RTSP_REALM       "Sluice"
 #define RTSP_SERVER_NAME "Sluice"
@@ -139,8 +140,9 @@ bool connection_send (RtspConnection *c, GBytes *bytes);
 /* Bytes from the peer: of the socket, or out of a tunnel. */
 void connection_feed (RtspConnection *c, const uint8_t *bytes, size_t n_bytes);
 void connection_burst_end (RtspConnection *c);
-/* The answer that a request waited for is out: goes on with what was kept. */
-void connection_resume (RtspConnection *c);
+/* The answer to a request: then goes on with what was kept while it waited. Nothing of the connection may be
+ * touched afterwards. (transfer full) */
+void connection_answer (RtspConnection *c, GBytes *bytes);
 /* @reason is static. */
 void connection_close_after_flush (RtspConnection *c, const char *reason);
 /* The queue for playing has limits of its stream and a key track; NULL: one for answers only. What waits goes

@@ -58,8 +58,10 @@ send_reports (RtspLoop *home)
 {
   ReportRound *round = report_round_new ();
   int64_t now_us = loop_now_us ();
-  for (GList *link = home->connections.head; link; link = link->next) {
+  GList *next;
+  for (GList *link = home->connections.head; link; link = next) {
     RtspConnection *c = link->data;
+    next = link->next; /* a report too many ends a connection that reads nothing */
     if (c->session && c->session->state == SESSION_PLAYING && c->session->reader)
       report_send_all (round, c->session);
     else if (c->session && c->session->state == SESSION_RECORDING)

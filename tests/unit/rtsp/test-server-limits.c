@@ -6,6 +6,7 @@
 #include "rtsp/message.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void
@@ -155,6 +156,35 @@ test_unread_answers (void)
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
   } while (stats.connections > 0);
   close (fd);
+  fixture_close (&f);
+}
+
+/* The same while each answer comes from the control loop, with nothing of the connection on the stack. */
+static void
+test_unread_descriptions (void)
+{
+  Fixture f;
+  fixture_open (&f, NULL);
+  int publisher = publisher_open (&f, "live");
+  int fd = client_connect (&f);
+  int small = 4096;
+  g_assert_cmpint (setsockopt (fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), ==, 0);
+  int64_t deadline = g_get_monotonic_time () + FIXTURE_DEADLINE_MS * 1000;
+  /* The URL comes back as Content-Base: few answers are many bytes. */
+  g_autofree char *host = g_strnfill (3000, 'h');
+  g_autofree char *request = g_strdup_printf ("DESCRIBE rtsp://%s/live RTSP/1.0\r\nCSeq: 1\r\n\r\n", host);
+  size_t sent = 0;
+  RtspServerStats stats;
+  do {
+    ssize_t n;
+    while ((n = send (fd, request + sent, strlen (request) - sent, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0)
+      sent = (sent + (size_t)n) % strlen (request);
+    g_main_context_iteration (NULL, FALSE);
+    rtsp_server_get_stats (f.server, &stats);
+    g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+  } while (stats.connections > 1);
+  close (fd);
+  close (publisher);
   fixture_close (&f);
 }
 
@@ -309,6 +339,43 @@ test_tunnel (void)
   fixture_close (&f);
 }
 
+/* A request that waits (for a publisher that has announced itself only) keeps what comes behind it, but not
+ * without end, and not through a tunnel either. */
+static void
+test_tunnel_behind_a_waiting_request (void)
+{
+  static const char sdp[] = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 8\r\n";
+  Fixture f;
+  fixture_open (&f, NULL);
+  int publisher = client_connect (&f);
+  g_autofree char *announce =
+      g_strdup_printf ("ANNOUNCE rtsp://h/live RTSP/1.0\r\nCSeq: 1\r\nContent-Type: application/sdp\r\n"
+                       "Content-Length: %zu\r\n\r\n%s",
+                       strlen (sdp), sdp);
+  client_send (publisher, announce);
+  g_autofree char *announced = client_receive_message (&f, publisher);
+  g_assert_cmpuint (status_of (announced), ==, 200);
+  int get = client_connect (&f);
+  client_send (get, "GET /live HTTP/1.0\r\nx-sessioncookie: abc\r\n\r\n");
+  expect_http (&f, get, "HTTP/1.0 200");
+  int post = client_connect (&f);
+  client_send (post, "POST /live HTTP/1.0\r\nx-sessioncookie: abc\r\nContent-Length: 32767\r\n\r\n");
+  send_tunneled (post, "DESCRIBE rtsp://h/live RTSP/1.0\r\nCSeq: 1\r\n\r\n");
+  g_autofree char *flood = g_strnfill (64 * 1024, 'A');
+  int64_t deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+  RtspServerStats stats;
+  do {
+    (void)!send (post, flood, strlen (flood), MSG_NOSIGNAL | MSG_DONTWAIT);
+    g_main_context_iteration (NULL, FALSE);
+    rtsp_server_get_stats (f.server, &stats);
+    g_assert_cmpint (g_get_monotonic_time (), <, deadline);
+  } while (stats.connections > 1);
+  close (get);
+  close (post);
+  close (publisher);
+  fixture_close (&f);
+}
+
 static void
 test_http (void)
 {
@@ -349,8 +416,10 @@ main (int argc, char **argv)
   g_test_add_func ("/rtsp/server/injection", test_injection);
   g_test_add_func ("/rtsp/server/foreign-session", test_foreign_session);
   g_test_add_func ("/rtsp/server/unread-answers", test_unread_answers);
+  g_test_add_func ("/rtsp/server/unread-descriptions", test_unread_descriptions);
   g_test_add_func ("/rtsp/server/credentials", test_credentials);
   g_test_add_func ("/rtsp/server/tunnel", test_tunnel);
+  g_test_add_func ("/rtsp/server/tunnel-behind-a-waiting-request", test_tunnel_behind_a_waiting_request);
   g_test_add_func ("/rtsp/server/http", test_http);
   g_test_add_func ("/rtsp/server/port-in-use", test_port_in_use);
   return g_test_run ();
