@@ -45,6 +45,9 @@ answer_announce (Announcing *announcing)
   session->ticket = g_steal_pointer (&announcing->ticket);
   session->stream = g_steal_pointer (&announcing->stream);
   c->session = session;
+  /* A DESCRIBE before it, of some other stream, is forgotten: that one need not be kept alive. */
+  g_clear_pointer (&c->lease, lease_free);
+  g_clear_pointer (&c->lease_path, g_free);
   announcing_free (announcing);
   request_answer_status (c, 200, NULL);
 }

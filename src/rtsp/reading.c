@@ -210,9 +210,6 @@ make_queue (RtspSession *session)
                               .slow_us = settings->slow_reader_ms * 1000};
   int video = session->set->video;
   ReaderQueue *queue = reader_queue_new (&limits, video >= 0 && session->tracks[video].setup ? video : -1);
-  for (unsigned i = 0; i < session->n_tracks; i++)
-    if (session->tracks[i].setup)
-      reader_queue_set_channel (queue, i, session->tracks[i].channel[0]);
   reader_queue_set_sent_func (queue, on_sent, session);
   connection_set_queue (session->c, queue);
   session->skips_told = session->drops_told = 0;
@@ -252,8 +249,12 @@ reading_start (RtspSession *session)
       else
         limit_backlog (session);
     }
-    for (unsigned i = 0; i < session->n_tracks; i++)
+    for (unsigned i = 0; i < session->n_tracks; i++) {
       session->tracks[i].reported = false;
+      /* Each time: a SETUP while it was paused may have chosen others. */
+      if (session->delivery == DELIVERY_TCP && session->tracks[i].setup)
+        reader_queue_set_channel (session->c->queue, i, session->tracks[i].channel[0]);
+    }
     reader_start (session->reader, true);
   }
   session_set_state (session, SESSION_PLAYING);

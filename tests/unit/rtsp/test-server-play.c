@@ -70,7 +70,51 @@ test_tcp (void)
   ask_ok (&f, fd, "PLAY", "live", session);
   receive_rtp (&f, fd, "$4 ", packet, NULL);
   g_assert_cmpuint (packet->data[12], ==, 0x65);
+  /* Other channels meanwhile. */
+  ask_ok (&f, fd, "PAUSE", "live", session);
+  g_autofree char *fields =
+      g_strdup_printf ("%sTransport: RTP/AVP/TCP;unicast;interleaved=10-11\r\n", session);
+  ask_ok (&f, fd, "SETUP", "live/trackID=0", fields);
+  ask_ok (&f, fd, "PLAY", "live", session);
+  receive_rtp (&f, fd, "$10 ", packet, NULL);
   ask_ok (&f, fd, "TEARDOWN", "live", session);
+  close (fd);
+  close (publisher);
+  fixture_close (&f);
+}
+
+static void
+configure_one_reader (Settings *settings)
+{
+  SettingsPermission *permission = g_new0 (SettingsPermission, 1);
+  permission->actions = ACTION_ALL;
+  permission->path = g_strdup ("*");
+  g_ptr_array_add (settings->anonymous, permission);
+  settings->defaults->max_readers = 1;
+}
+
+/* Who has only looked at a stream and publishes another one is no reader any more. */
+static void
+test_announce_after_describe (void)
+{
+  static const char sdp[] = "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 0 RTP/AVP 8\r\n";
+  Fixture f;
+  fixture_open (&f, configure_one_reader);
+  int publisher = publisher_open (&f, "live");
+  int fd = client_connect (&f);
+  ask_ok (&f, fd, "DESCRIBE", "live", "");
+  int reader = client_connect (&f);
+  g_autofree char *full = client_ask (&f, reader, "DESCRIBE", "live", "");
+  g_assert_cmpuint (status_of (full), !=, 200);
+  g_autofree char *announce =
+      g_strdup_printf ("ANNOUNCE rtsp://h/other RTSP/1.0\r\nCSeq: 1\r\nContent-Type: application/sdp\r\n"
+                       "Content-Length: %zu\r\n\r\n%s",
+                       strlen (sdp), sdp);
+  client_send (fd, announce);
+  g_autofree char *announced = client_receive_message (&f, fd);
+  g_assert_cmpuint (status_of (announced), ==, 200);
+  ask_ok (&f, reader, "DESCRIBE", "live", "");
+  close (reader);
   close (fd);
   close (publisher);
   fixture_close (&f);
@@ -419,6 +463,7 @@ main (int argc, char **argv)
   gst_init (NULL, NULL);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/rtsp/server/tcp", test_tcp);
+  g_test_add_func ("/rtsp/server/announce-after-describe", test_announce_after_describe);
   g_test_add_func ("/rtsp/server/subset", test_subset);
   g_test_add_func ("/rtsp/server/udp", test_udp);
   g_test_add_func ("/rtsp/server/udp-timeout", test_udp_timeout);
