@@ -2,7 +2,18 @@
 /* The error domain: one table maps each code to its name and to the status codes of the protocols. */
 #include "base/error.h"
 
-G_DEFINE_QUARK (sluice - error, sluice_error)
+/* G_DEFINE_QUARK keeps what it found in a plain variable, for which threads race. */
+GQuark
+sluice_error_quark (void)
+{
+  static GQuark known;
+  GQuark quark = __atomic_load_n (&known, __ATOMIC_RELAXED);
+  if (quark == 0) {
+    quark = g_quark_from_static_string ("sluice-error");
+    __atomic_store_n (&known, quark, __ATOMIC_RELAXED);
+  }
+  return quark;
+}
 
 static const struct {
   const char *name;
