@@ -271,6 +271,13 @@ write_hello (void *data)
 }
 
 static void
+check_tls (void *data)
+{
+  Fixture *f = data;
+  g_assert_cmpint (conn_is_tls (f->client.conn), ==, f->server.tls != NULL);
+}
+
+static void
 test_exchange (Fixture *f, gconstpointer data)
 {
   f->server.behavior = ON_DATA_ECHO;
@@ -279,7 +286,7 @@ test_exchange (Fixture *f, gconstpointer data)
   loop_call (f->client.loop, write_hello, &f->client);
   WAIT_FOR (&f->client, f->client.received->len == 5 && f->client.bursts == 1);
   g_assert_cmpmem (f->client.received->data, 5, "hello", 5);
-  g_assert_cmpint (conn_is_tls (f->client.conn), ==, f->server.tls != NULL);
+  loop_call (f->client.loop, check_tls, f);
 
   loop_call (f->server.loop, close_end, &f->server);
   WAIT_FOR (&f->client, f->client.closed == 1);
@@ -338,13 +345,19 @@ test_partial_writes (Fixture *f, gconstpointer data)
 }
 
 static void
+check_freed (void *data)
+{
+  g_assert_null (((End *)data)->conn);
+}
+
+static void
 test_free_inside (Fixture *f, gconstpointer data)
 {
   f->server.behavior = ON_DATA_FREE;
   dial_matching (f);
   loop_call (f->client.loop, write_hello, &f->client);
   WAIT_FOR (&f->client, f->client.closed == 1);
-  g_assert_null (f->server.conn);
+  loop_call (f->server.loop, check_freed, &f->server);
   g_assert_cmpuint (f->server.closed, ==, 0);
   g_assert_cmpuint (f->server.bursts, ==, 0);
 }

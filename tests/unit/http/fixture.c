@@ -45,7 +45,8 @@ on_push (HttpCall *call)
 {
   Fixture *fixture = http_call_app (call);
   http_push_unref (fixture->push);
-  fixture->push = http_call_start_push (call, "text/event-stream", 1000, on_push_gone, fixture);
+  HttpPush *push = http_call_start_push (call, "text/event-stream", 1000, on_push_gone, fixture);
+  g_atomic_pointer_set (&fixture->push, push); /* the client's thread waits for it */
   fixture->n_pushes++;
 }
 

@@ -323,13 +323,13 @@ on_publish_answer (void *data, PublishTicket *ticket, Stream *stream, const GErr
       begin (publisher, request->audio, request->plane);
   }
   g_free (request);
-  publisher->done = true;
+  __atomic_store_n (&publisher->done, true, __ATOMIC_RELEASE);
 }
 
 static bool
 publisher_done (void *data)
 {
-  return ((RigPublisher *)data)->done;
+  return __atomic_load_n (&((RigPublisher *)data)->done, __ATOMIC_ACQUIRE);
 }
 
 static void
@@ -458,7 +458,7 @@ on_lease (void *data, Lease *lease, const GError *error)
   RigReader *reader = data;
   reader->lease = lease;
   reader->error = error ? g_error_copy (error) : NULL;
-  reader->done = true;
+  __atomic_store_n (&reader->done, true, __ATOMIC_RELEASE);
 }
 
 void
@@ -476,7 +476,7 @@ rig_ask (Rig *rig, RigReader *reader, const char *name)
 static bool
 reader_done (void *data)
 {
-  return ((RigReader *)data)->done;
+  return __atomic_load_n (&((RigReader *)data)->done, __ATOMIC_ACQUIRE);
 }
 
 void
