@@ -10,12 +10,13 @@ ARGS ?=
 state := $(or $(XDG_STATE_HOME),$(HOME)/.local/state)/sluice
 sources = $(shell git ls-files '*.c' '*.h' '*.cpp')
 
-.PHONY: help run build test install bench format lint clean
+.PHONY: help run build test tsan install bench format lint clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      install what is missing, build, and serve data/sluice.toml (ARGS=... adds options)'
 	@echo 'make test     install what is missing, build, and run every test, also under sanitizers'
+	@echo 'make tsan     run the unit tests under the thread sanitizer'
 	@echo 'make build    build build/sluice'
 	@echo 'make install  build optimized and install below PREFIX ($(PREFIX)); DESTDIR is honored'
 	@echo 'make bench    measure this machine: cameras in, readers out'
@@ -49,6 +50,19 @@ test: build/build.ninja build-asan/build.ninja
 	@tools/install-packages build run test
 	@/usr/bin/python3 tools/run-tests --jobs $(JOBS) $(ARGS)
 
+# GLib's libraries by run path and not by LD_LIBRARY_PATH: the programs that tests start keep the system's.
+# What GLib's old allocator reuses would look like races of its users, hence G_SLICE. The sanitizer cannot place its
+# shadow where addresses are randomized over 32 bits, hence setarch.
+tsan:
+	@tools/install-packages build run test
+	@glib=$$(JOBS=$(JOBS) tools/build-tsan-glib) && link="-Wl,--disable-new-dtags,-rpath,$$glib" && \
+	  { [ -e build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false; } && \
+	  meson configure build-tsan -Dc_link_args="$$link" -Dcpp_link_args="$$link" >/dev/null
+	@ninja -C build-tsan -j $(JOBS)
+	@G_SLICE=always-malloc TSAN_OPTIONS=second_deadlock_stack=1:ignore_noninstrumented_modules=1 \
+	  $$(setarch -R true 2>/dev/null && echo setarch -R) meson test -C build-tsan --no-rebuild --print-errorlogs --suite unit --timeout-multiplier 6 \
+	  --num-processes $(JOBS) $(ARGS)
+
 install: build-release/build.ninja
 	@tools/install-packages build
 	@meson configure build-release -Dprefix='$(abspath $(PREFIX))'
@@ -69,4 +83,4 @@ lint: build/build.ninja
 	@tools/lint $(sources)
 
 clean:
-	rm -rf build build-asan build-release
+	rm -rf build build-asan build-tsan build-release
