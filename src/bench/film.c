@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a pipeline into an appsink and cuts its access units into RTP packets (RFC 6184). The unit with the
- * send time of a test picture is as large as the other packets, so that a frame is a run of equal packets:
- * what an encoder tuned for the network sends. */
+ * send time of a test picture is as large as the other packets, so that a frame is two runs of equal packets,
+ * its slice and what fills it up to the bit rate: little more than what a camera sends. */
 #include "bench/film.h"
 
 #include "base/error.h"
