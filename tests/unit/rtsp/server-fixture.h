@@ -5,7 +5,7 @@
 
 #include "rtsp/server.h"
 
-enum { FIXTURE_DEADLINE_MS = 10000 };
+enum { FIXTURE_DEADLINE_MS = 30000 };
 
 typedef struct {
   Loop *control;

@@ -217,7 +217,7 @@ is_true (void *data)
 void
 rig_wait (RigCondition done, void *data)
 {
-  int64_t deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+  int64_t deadline = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
   while (!done (data)) {
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     if (!g_main_context_iteration (NULL, FALSE))

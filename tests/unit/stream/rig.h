@@ -18,7 +18,7 @@ typedef struct {
 Rig *rig_new (void);
 void rig_free (Rig *rig);
 
-/* Runs the control loop until @done (@data), at most five seconds. */
+/* Runs the control loop until @done (@data), at most half a minute. */
 typedef bool (*RigCondition) (void *data);
 void rig_wait (RigCondition done, void *data);
 /* Lets everything that was posted so far be done on all loops. */

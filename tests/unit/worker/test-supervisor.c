@@ -170,7 +170,7 @@ test_impostors_are_ended (void)
     g_test_message ("%s: %s", impostors[i].script, error->message);
     g_assert_nonnull (strstr (error->message, impostors[i].says));
     g_assert_error (error, SLUICE_ERROR, impostors[i].code);
-    int64_t deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+    int64_t deadline = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
     while (kill (-rig_pid (rig), 0) == 0)
       g_assert_cmpint (g_get_monotonic_time (), <, deadline);
   }
@@ -297,7 +297,7 @@ test_no_worker_outlives_the_daemon (void)
   g_assert_true (rig_process_exists (worker));
   kill (daemon, SIGKILL);
   g_assert_cmpint (waitpid (daemon, NULL, 0), ==, daemon);
-  int64_t deadline = g_get_monotonic_time () + 5 * G_USEC_PER_SEC;
+  int64_t deadline = g_get_monotonic_time () + 30 * G_USEC_PER_SEC;
   while (rig_process_exists (worker)) {
     g_assert_cmpint (g_get_monotonic_time (), <, deadline);
     g_usleep (2000);
