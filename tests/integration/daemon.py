@@ -15,6 +15,7 @@ from waiting import FACTOR, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.path.abspath(os.environ.get("SLUICE_BINARY") or os.path.join(ROOT, "build", "sluice"))
+SANITIZED = "asan" in BINARY
 LSAN = f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0"
 
 BAD_LOG = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|\bCRITICAL\b|"

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from camera import Camera
+from daemon import SANITIZED
 from rtsp import SDP_H264, Clip, Connection
 from waiting import FACTOR, until
 
@@ -192,7 +193,8 @@ def test_a_reader_that_stops_reading_is_skipped_and_then_closed(target, media):
             closed = events.find("reader.closed", "victim")
         assert closed, "the reader was kept"
         assert "slow" in str(closed[0])
-        assert target.memory_kb() < before + 20_000
+        # The address sanitizer keeps what was freed.
+        assert target.memory_kb() < before + (200_000 if SANITIZED else 20_000)
     assert target.metric("sluice_readers_evicted_total", stream="victim") >= 1 or \
         target.stream("victim")["stats"]["readers_evicted"] >= 1
 
@@ -339,6 +341,6 @@ def test_events_listener_that_stops_reading_hurts_nobody(target):
         target.api("POST", "/api/v1/streams", {"id": f"s-{number}", "publish": True, "title": "x" * 200})
     for number in range(150):
         target.request("DELETE", f"/api/v1/streams/s-{number}")
-    assert target.memory_kb() < before + 40_000
+    assert target.memory_kb() < before + (200_000 if SANITIZED else 40_000)
     for each in stuck:
         each.close()
