@@ -138,6 +138,22 @@ access_fail_waiting (Life *life, const GError *error)
   life_schedule_close (life);
 }
 
+/* Whoever went away while waiting takes no place from those who are here. */
+static void
+forget_cancelled (Life *life)
+{
+  GList *next;
+  for (GList *link = life->waiting.head; link; link = next) {
+    ReadRequest *request = link->data;
+    next = link->next;
+    if (!request->cancellable || !g_cancellable_is_cancelled (request->cancellable))
+      continue;
+    g_queue_delete_link (&life->waiting, link);
+    give_up (life, request);
+    answer (request);
+  }
+}
+
 static gboolean
 on_wait_timeout (void *data)
 {
@@ -197,6 +213,8 @@ take_read_request (void *data)
     life_schedule_close (life);
     return;
   }
+  if (life->n_leases >= (unsigned)life->settings->max_readers)
+    forget_cancelled (life);
   if (life->n_leases >= (unsigned)life->settings->max_readers) {
     refuse (request, SLUICE_ERROR_LIMIT, "the stream has as many readers as max_readers allows");
     return;

@@ -243,7 +243,7 @@ life_reconcile (Life *life)
   } else if (life->source_open || life->retry_timer) {
     life_close_source (life);
     set_state (life, STREAM_STOPPED, NULL, NULL);
-  } else if (life_has_source (life) && life->state != STREAM_ERROR) {
+  } else if (life_has_source (life) && (life->state != STREAM_ERROR || is_held (life))) {
     set_state (life, STREAM_STOPPED, NULL, NULL);
   } else if (!life_has_source (life) && is_held (life)) {
     if (life->online)

@@ -6,7 +6,11 @@
 
 #include <string.h>
 
-enum { LATE_MEANS_RESTART = 32 };
+enum {
+  LATE_MEANS_RESTART = 32,
+  /* A source that sends no more reports is told by its last one; well before its time stamps come round. */
+  CLOCK_TICKS_MAX = 1 << 30,
+};
 
 static uint32_t
 clock_rate (const Hub *hub, unsigned track)
@@ -169,9 +173,15 @@ wall_clock (Hub *hub, unsigned track, int64_t arrival_us)
   PacketTrack *t = &hub->packets[track];
   uint32_t rate = clock_rate (hub, track);
   if (t->has_clock) {
-    int64_t ntp_us = t->clock_ntp_us + ticks_to_us ((int32_t)(t->last_out_time - t->clock_rtp_time), rate);
-    if (t->clock_from_report)
+    int32_t ticks = (int32_t)(t->last_out_time - t->clock_rtp_time);
+    int64_t ntp_us = t->clock_ntp_us + ticks_to_us (ticks, rate);
+    if (t->clock_from_report) {
+      if (ticks > CLOCK_TICKS_MAX) {
+        t->clock_ntp_us = ntp_us;
+        t->clock_rtp_time = t->last_out_time;
+      }
       return ntp_us;
+    }
     int64_t arrived_us = g_get_real_time () - (loop_now_us () - arrival_us);
     if (ABS (arrived_us - ntp_us) < G_USEC_PER_SEC) {
       t->clock_ntp_us = ntp_us;

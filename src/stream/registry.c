@@ -332,7 +332,7 @@ set_stopped (Life *life, bool stopped)
 {
   life->stopped_by_operator = stopped;
   life->ended = false;
-  if (!stopped && life->state == STREAM_ERROR)
+  if (stopped || life->state == STREAM_ERROR)
     life->attempts = 0;
   life_reconcile (life);
   if (!stopped && !life_has_source (life) && !life->online && !life->ticket)

@@ -262,6 +262,44 @@ test_tracks_are_in_step_of_their_sender_reports (Rig *rig)
   rig_publisher_clear (&publisher);
 }
 
+typedef struct {
+  Ingest *ingest;
+  int64_t ntp_us;
+} Report;
+
+static void
+report_at_home (void *data)
+{
+  Report *report = data;
+  ingest_sender_report (report->ingest, 0, report->ntp_us, 0);
+}
+
+/* One report at the beginning, and then hours of pictures: the time stamps come round after 13 hours. */
+static void
+test_a_report_holds_for_hours (Rig *rig)
+{
+  RigPublisher publisher;
+  rig_publish (rig, &publisher, "cam", false);
+  RigReader reader;
+  rig_open (rig, &reader, "cam");
+  rig_play (rig, &reader, 0, false);
+  rig_send (&publisher, (RigPacket){.nal = IDR, .marker = true});
+  Report report = {publisher.ingest, G_GINT64_CONSTANT (1700000000) * G_USEC_PER_SEC};
+  loop_call (stream_home (publisher.stream), report_at_home, &report);
+  unsigned n = 14 * 3600 / 9;
+  for (unsigned i = 1; i <= n; i++)
+    rig_send (&publisher, (RigPacket){.sequence = (uint16_t)i,
+                                      .timestamp = i * 9 * 90000,
+                                      .nal = IDR,
+                                      .marker = true,
+                                      .later_us = (int64_t)i * 9 * G_USEC_PER_SEC});
+  expect_count (&reader, n + 1);
+  int64_t last_us = g_array_index (reader.captures, int64_t, n);
+  g_assert_cmpint (ABS (last_us - report.ntp_us - (int64_t)n * 9 * G_USEC_PER_SEC), <, 10);
+  rig_reader_clear (&reader);
+  rig_publisher_clear (&publisher);
+}
+
 /* --- readers -----------------------------------------------------------------------------------------------
  */
 
@@ -350,6 +388,33 @@ test_max_readers (Rig *rig)
   g_assert_no_error (readers[3].error);
   for (unsigned i = 0; i < 4; i++)
     rig_reader_clear (&readers[i]);
+}
+
+static void
+on_forgotten_answer (void *data, Lease *lease, const GError *error)
+{
+  g_assert_not_reached ();
+}
+
+static void
+test_who_went_away_takes_no_place (Rig *rig)
+{
+  g_autoptr (StreamSettings) settings = rig_settings (rig, "cam", "fake:silent");
+  settings->on_demand = true;
+  settings->max_readers = 1;
+  registry_create (rig->registry, settings, NULL);
+  g_autoptr (GCancellable) gone = g_cancellable_new ();
+  registry_open_read (rig->registry, "cam", rig->control, gone, on_forgotten_answer, NULL);
+  rig_settle (rig);
+  g_cancellable_cancel (gone);
+  RigReader reader;
+  rig_ask (rig, &reader, "cam");
+  rig_settle (rig);
+  g_assert_false (reader.done);
+  registry_remove (rig->registry, "cam", NULL);
+  rig_settle (rig);
+  g_assert_error (reader.error, SLUICE_ERROR, SLUICE_ERROR_NOT_FOUND);
+  rig_reader_clear (&reader);
 }
 
 /* --- publishers --------------------------------------------------------------------------------------------
@@ -493,7 +558,9 @@ test_backs_off_and_gives_up_at_max_attempts (Rig *rig)
   g_assert_cmpuint (rig_source_opened, ==, 3);
   g_assert_true (registry_restart (rig->registry, "thrice", NULL));
   expect_state (rig, "thrice", STREAM_ERROR);
-  g_assert_cmpuint (rig_source_opened, >, 3);
+  g_assert_cmpuint (rig_source_opened, ==, 6);
+  registry_stop (rig->registry, "thrice", NULL);
+  expect_state (rig, "thrice", STREAM_STOPPED);
 }
 
 static void
@@ -952,10 +1019,12 @@ main (int argc, char **argv)
   ADD ("a-new-publisher-continues-the-old-one", test_a_new_publisher_continues_the_old_one);
   ADD ("jumps-of-time-and-sequence-are-smoothed", test_jumps_of_time_and_sequence_are_smoothed);
   ADD ("tracks-are-in-step-of-their-sender-reports", test_tracks_are_in_step_of_their_sender_reports);
+  ADD ("a-report-holds-for-hours", test_a_report_holds_for_hours);
   ADD ("other-tracks-send-readers-away", test_other_tracks_send_readers_away);
   ADD ("paused-reader-gets-nothing", test_paused_reader_gets_nothing);
   ADD ("kick-and-remove-end-readers", test_kick_and_remove_end_readers);
   ADD ("max-readers", test_max_readers);
+  ADD ("who-went-away-takes-no-place", test_who_went_away_takes_no_place);
   ADD ("who-may-publish", test_who_may_publish);
   ADD ("what-a-publisher-made-goes-with-it", test_what_a_publisher_made_goes_with_it);
   ADD ("readers-wait-for-a-vanished-publisher", test_readers_wait_for_a_vanished_publisher);
