@@ -183,6 +183,7 @@ open_sender (void *data)
   g_autofree char *peer = net_address_to_string (&group->group);
   ReaderInfo info = {.protocol = "rtsp", .transport = "multicast", .peer = peer};
   group->reader = reader_new (group->stream, group->home->loop, READER_PACKETS, &reader_ops, group, &info);
+  reader_expect_tracks (group->reader, group->set);
   LOG (LOG_RTSP, LOG_INFO, "multicast-opened", (&(LogFields){.stream = stream_id (group->stream)}),
        "multicast to %s", peer);
 }

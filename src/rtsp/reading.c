@@ -233,6 +233,7 @@ make_reader (RtspSession *session)
                      .user_agent = c->user_agent};
   session->reader =
       reader_new (lease_stream (session->lease), c->home->loop, READER_PACKETS, &reader_ops, session, &info);
+  reader_expect_tracks (session->reader, session->set);
 }
 
 void

@@ -269,20 +269,13 @@ find_branch (Hub *hub, const Loop *loop, unsigned *ret_index)
   return NULL;
 }
 
-static void
-tell_gone (void *data)
-{
-  reader_tell_gone (data, READER_GONE_STREAM_REMOVED);
-  reader_unref (data);
-}
-
 void
 hub_attach (Stream *stream, Reader *reader, unsigned epoch, bool with_gop_cache)
 {
   Hub *hub = stream->hub;
   loop_assert (stream->home);
   if (hub->closed) {
-    loop_post (reader->loop, tell_gone, reader_ref (reader));
+    reader_post_gone (reader, READER_GONE_STREAM_REMOVED);
     return;
   }
   BranchSlot *slot = find_branch (hub, reader->loop, NULL);
@@ -295,11 +288,15 @@ hub_attach (Stream *stream, Reader *reader, unsigned epoch, bool with_gop_cache)
 
   /* Bridges that came to life have filled their cache from the other plane's; only now is it whole. */
   GopCache *cache = reader->plane == READER_PACKETS ? hub->packet_gop : hub->unit_gop;
-  bool use_cache = with_gop_cache && hub->settings->gop_cache && gop_cache_count (cache) > 0;
+  bool strange = reader->tracks && hub->tracks && !track_set_compatible (reader->tracks, hub->tracks);
+  bool use_cache = !strange && with_gop_cache && hub->settings->gop_cache && gop_cache_count (cache) > 0;
   branch_send_attach (slot->branch, reader, epoch, hub_video (hub),
                       use_cache ? gop_cache_snapshot (cache) : NULL);
   slot->n_readers[reader->plane]++;
-  if (!use_cache && hub_video (hub) >= 0)
+  /* Behind the attachment, which is given back in turn, and ahead of any batch. */
+  if (strange)
+    reader_post_gone (reader, READER_GONE_TRACKS_CHANGED);
+  else if (!use_cache && hub_video (hub) >= 0)
     hub_request_keyframe (stream);
 }
 

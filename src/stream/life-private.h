@@ -74,7 +74,6 @@ void life_close_source (Life *life);
 /* Nobody publishes it now: waits for a publisher as long as its origin allows. */
 void life_await_publisher (Life *life);
 void life_set_settings (Life *life, StreamSettings *settings);
-void life_tell_reader_gone (Reader *reader, ReaderGone why);
 void life_tell_readers_gone (Life *life, ReaderGone why);
 void life_schedule_close (Life *life);
 void life_fill_status (Life *life, StreamStatus *status);

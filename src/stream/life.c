@@ -458,33 +458,11 @@ handle_online (Life *life, unsigned incarnation, TrackSet *tracks, const IngestI
 /* --- readers -----------------------------------------------------------------------------------------------
  */
 
-typedef struct {
-  Reader *reader;
-  ReaderGone why;
-} GoneMessage;
-
-static void
-tell_gone (void *data)
-{
-  GoneMessage *message = data;
-  reader_tell_gone (message->reader, message->why);
-  reader_unref (message->reader);
-  g_free (message);
-}
-
-void
-life_tell_reader_gone (Reader *reader, ReaderGone why)
-{
-  GoneMessage *message = g_new (GoneMessage, 1);
-  *message = (GoneMessage){reader_ref (reader), why};
-  loop_post (reader->loop, tell_gone, message);
-}
-
 void
 life_tell_readers_gone (Life *life, ReaderGone why)
 {
   for (unsigned i = 0; i < life->readers->len; i++)
-    life_tell_reader_gone (life->readers->pdata[i], why);
+    reader_post_gone (life->readers->pdata[i], why);
 }
 
 /* --- posts from the I/O loops ------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ reader_unref (Reader *reader)
   if (!g_atomic_ref_count_dec (&reader->ref))
     return;
   stream_unref (reader->stream);
+  track_set_unref (reader->tracks);
   g_free (reader->id);
   g_free (reader->protocol);
   g_free (reader->peer);
@@ -55,6 +56,14 @@ reader_new (Stream *stream, Loop *loop, ReaderPlane plane, const ReaderOps *ops,
   reader->user_agent = g_strdup (info->user_agent);
   life_post_reader_opened (reader);
   return reader;
+}
+
+void
+reader_expect_tracks (Reader *reader, TrackSet *tracks)
+{
+  loop_assert (reader->loop);
+  g_clear_pointer (&reader->tracks, track_set_unref);
+  reader->tracks = track_set_ref (tracks);
 }
 
 /* --- messages to the home loop -----------------------------------------------------------------------------
@@ -145,6 +154,28 @@ reader_tell_gone (Reader *reader, ReaderGone why)
   reader->gone = true;
   reader_stop (reader);
   reader->ops->on_gone (reader->data, why);
+}
+
+typedef struct {
+  Reader *reader;
+  ReaderGone why;
+} GoneMessage;
+
+static void
+take_gone (void *data)
+{
+  GoneMessage *message = data;
+  reader_tell_gone (message->reader, message->why);
+  reader_unref (message->reader);
+  g_free (message);
+}
+
+void
+reader_post_gone (Reader *reader, ReaderGone why)
+{
+  GoneMessage *message = g_new (GoneMessage, 1);
+  *message = (GoneMessage){reader_ref (reader), why};
+  loop_post (reader->loop, take_gone, message);
 }
 
 const char *

@@ -41,6 +41,9 @@ typedef struct {
 /* Copies @info. The reader gets nothing before reader_start(). */
 Reader *reader_new (Stream *stream, Loop *loop, ReaderPlane plane, const ReaderOps *ops, void *data,
                     const ReaderInfo *info);
+/* Before the first start: what the reader knows the stream by. When the stream has tracks by then that are
+ * not compatible, on_gone (TRACKS_CHANGED) follows the start. */
+void reader_expect_tracks (Reader *reader, TrackSet *tracks);
 void reader_start (Reader *reader, bool with_gop_cache); /* PLAY */
 void reader_stop (Reader *reader);                       /* PAUSE: no callback until the next start */
 void reader_set_transport (Reader *reader, const char *transport);

@@ -376,7 +376,7 @@ registry_kick (Registry *registry, const char *stream_id, const char *reader_id,
   for (unsigned i = 0; i < readers->len; i++) {
     Reader *reader = readers->pdata[i];
     if (strcmp (reader->id, reader_id) == 0) {
-      life_tell_reader_gone (reader, READER_GONE_KICKED);
+      reader_post_gone (reader, READER_GONE_KICKED);
       return true;
     }
   }

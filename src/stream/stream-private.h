@@ -104,6 +104,8 @@ struct Reader {
   Stream *stream;
   Loop *loop;
   ReaderPlane plane;
+  TrackSet
+      *tracks; /* it can go on with these and compatible ones only; NULL: with any. Set before its start */
   const ReaderOps *ops;
   void *data;
   char *id;
@@ -124,6 +126,7 @@ struct Reader {
 };
 Reader *reader_ref (Reader *reader);
 void reader_unref (Reader *reader);
+void reader_post_gone (Reader *reader, ReaderGone why); /* any thread */
 void reader_tell_gone (Reader *reader, ReaderGone why); /* its loop; at most one call reaches the owner */
 
 /* life.c: control loop, except where said */

@@ -537,9 +537,11 @@ play_on_loop (void *data)
   PlayCall *call = data;
   RigReader *reader = call->reader;
   ReaderInfo info = {.protocol = "test", .transport = "none", .peer = (char *)"127.0.0.1:1"};
-  if (!reader->reader)
+  if (!reader->reader) {
     reader->reader =
         reader_new (lease_stream (reader->lease), reader->loop, reader->plane, &reader_ops, reader, &info);
+    reader_expect_tracks (reader->reader, lease_tracks (reader->lease));
+  }
   reader_start (reader->reader, call->with_gop_cache);
 }
 

@@ -327,6 +327,33 @@ test_other_tracks_send_readers_away (Rig *rig)
   rig_publisher_clear (&second);
 }
 
+/* It asked for the stream when the tracks were others, and has not begun to read. */
+static void
+test_other_tracks_before_the_start (Rig *rig)
+{
+  RigPublisher first, second;
+  rig_publish (rig, &first, "cam", false);
+  RigReader late, fresh;
+  rig_open (rig, &late, "cam");
+  rig_publish (rig, &second, "cam", true);
+  rig_open (rig, &fresh, "cam");
+  rig_play (rig, &fresh, 1, true);
+  rig_play (rig, &late, 1, true);
+  rig_send (&second, (RigPacket){.sequence = 1, .nal = IDR, .marker = true});
+  expect_count (&fresh, 1);
+  rig_settle (rig);
+  g_assert_cmpint (late.gone, ==, READER_GONE_TRACKS_CHANGED + 1);
+  g_assert_cmpuint (rig_count (&late), ==, 0);
+  rig_reader_clear (&late);
+  rig_settle (rig);
+  /* It took nobody else's place with it. */
+  rig_send (&second, (RigPacket){.sequence = 2, .timestamp = 3000, .nal = IDR, .marker = true});
+  expect_count (&fresh, 2);
+  rig_reader_clear (&fresh);
+  rig_publisher_clear (&first);
+  rig_publisher_clear (&second);
+}
+
 static void
 test_paused_reader_gets_nothing (Rig *rig)
 {
@@ -1021,6 +1048,7 @@ main (int argc, char **argv)
   ADD ("tracks-are-in-step-of-their-sender-reports", test_tracks_are_in_step_of_their_sender_reports);
   ADD ("a-report-holds-for-hours", test_a_report_holds_for_hours);
   ADD ("other-tracks-send-readers-away", test_other_tracks_send_readers_away);
+  ADD ("other-tracks-before-the-start", test_other_tracks_before_the_start);
   ADD ("paused-reader-gets-nothing", test_paused_reader_gets_nothing);
   ADD ("kick-and-remove-end-readers", test_kick_and_remove_end_readers);
   ADD ("max-readers", test_max_readers);
