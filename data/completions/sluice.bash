@@ -68,7 +68,7 @@ _sluice_ctl () {
 _sluice () {
   local previous=${COMP_WORDS[COMP_CWORD - 1]} current=${COMP_WORDS[COMP_CWORD]} options=""
   if ((COMP_CWORD == 1)); then
-    _sluice_complete -W "serve ctl probe check config version --help --version"
+    _sluice_complete -W "serve ctl probe check config bench version --help --version"
     return
   fi
   case ${COMP_WORDS[1]} in
@@ -80,12 +80,15 @@ _sluice () {
     probe) options="--help --seconds --timeout --transport --json" ;;
     check) options="--help --set" ;;
     config) options="--help --dump --config --set --with-help --reveal --reference --keys hash-password" ;;
+    bench) options="cameras publish read watch --help --listen --url --count --at-once --transport --seconds --spread \
+      --warmup --server-pid --file --bitrate --fps --gop --drop --delay --jitter --reorder --duplicate --garbage \
+      --stall-after --close-after --json" ;;
     version) options="--help" ;;
     *) return ;;
   esac
   case $previous in
     -s | --set)
-      if [[ ${COMP_WORDS[1]} != probe ]]; then
+      if [[ ${COMP_WORDS[1]} != @(bench|probe) ]]; then
         compopt -o nospace
         _sluice_complete -S = -W "$(_sluice_keys)"
       fi
@@ -93,7 +96,7 @@ _sluice () {
     -c | --config) _sluice_complete -f -X '!*.toml' ;;
     --transport) _sluice_complete -W "auto udp tcp multicast" ;;
     *)
-      if [[ $current == -* || ${COMP_WORDS[1]} == config ]]; then
+      if [[ $current == -* || ${COMP_WORDS[1]} == @(bench|config) ]]; then
         _sluice_complete -W "$options"
       elif [[ ${COMP_WORDS[1]} == check ]]; then
         _sluice_complete -f -X '!*.toml'
