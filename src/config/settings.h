@@ -142,12 +142,6 @@ void settings_unref (Settings *settings); /* NULL-safe */
 StreamSettings *stream_settings_ref (StreamSettings *settings);
 void stream_settings_unref (StreamSettings *settings); /* NULL-safe */
 
-/* A copy under another name. (transfer full) */
-StreamSettings *stream_settings_copy (const StreamSettings *settings, const char *name);
-
-/* True when a source that runs with @a need not be restarted for @b. */
-bool stream_settings_equal_source (const StreamSettings *a, const StreamSettings *b);
-
 /* The table's defaults under @name, and a copy of @base (say [defaults]) under another name. (transfer full)
  */
 StreamSettings *stream_settings_new_default (const char *name);

@@ -303,7 +303,8 @@ test_problems_of_files (void)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (bad_files); i++) {
     g_autofree char *problems = NULL;
-    g_test_message ("%s", bad_files[i].text);
+    g_autofree char *shown = g_strescape (bad_files[i].text, NULL);
+    g_test_message ("%s", shown);
     g_assert_null (load (bad_files[i].text, NULL, NULL, &problems));
     if (!settings_glob_match (bad_files[i].problem, problems))
       g_assert_cmpstr (problems, ==, bad_files[i].problem);
