@@ -16,21 +16,23 @@
 typedef struct Conn Conn;
 
 typedef struct {
-  void (*on_connected) (void *data);                                  /* connecting ones: TCP and TLS are up */
+  void (*on_connected) (void *data); /* connecting ones: TCP and TLS are up */
   void (*on_data) (void *data, const uint8_t *bytes, size_t n_bytes); /* bytes are gone after the return */
   void (*on_burst_end) (void *data); /* optional: the socket is empty for now, after one or more on_data */
   void (*on_writable) (void *data);  /* whenever there is room, from conn_want_write (TRUE) to (FALSE) */
-  void (*on_closed) (void *data, const GError *error); /* peer closed (NULL) or failed; only free is left to do */
+  void (*on_closed) (void *data,
+                     const GError *error); /* peer closed (NULL) or failed; only free is left to do */
 } ConnOps;
 
-/* Takes over the accepted descriptor @fd (closed also on failure); a server-side TLS handshake comes first when
+/* Takes over the accepted descriptor @fd (closed also on failure); a server-side TLS handshake comes first
+ * when
  * @tls is given, without a time limit of its own: the owner closes a peer that stays silent. */
 Conn *conn_new_accepted (Loop *loop, int fd, TlsServer *tls, const ConnOps *ops, void *data, GError **error);
 
 /* Resolves @host (in libuv's pool), tries its addresses in turn (RFC 8305 order, 250 ms apart) and connects;
- * with @tls a handshake follows that checks the certificate (server_name NULL: @host). @timeout_ms is for all of
- * it; 0: none. Errors arrive in on_closed, never before the return: TIMEOUT, UNAVAILABLE (no such name, refused,
- * no route), UNAUTHENTICATED (certificate), PROTOCOL. */
+ * with @tls a handshake follows that checks the certificate (server_name NULL: @host). @timeout_ms is for all
+ * of it; 0: none. Errors arrive in on_closed, never before the return: TIMEOUT, UNAVAILABLE (no such name,
+ * refused, no route), UNAUTHENTICATED (certificate), PROTOCOL. */
 Conn *conn_connect (Loop *loop, const char *host, uint16_t port, const TlsClientOptions *tls,
                     unsigned timeout_ms, const ConnOps *ops, void *data);
 
@@ -40,9 +42,9 @@ ssize_t conn_writev (Conn *conn, const struct iovec *iov, int n_iov);
 void conn_want_write (Conn *conn, bool want);
 void conn_pause_reading (Conn *conn, bool pause);
 
-/* Moves an established connection with its owner to another loop: stops it here; conn_adopt() on the other loop
- * makes it live again. Bytes already read stay the owner's. Released, it may only be adopted or freed (on any
- * thread). */
+/* Moves an established connection with its owner to another loop: stops it here; conn_adopt() on the other
+ * loop makes it live again. Bytes already read stay the owner's. Released, it may only be adopted or freed
+ * (on any thread). */
 void conn_release (Conn *conn);
 bool conn_adopt (Conn *conn, Loop *loop, GError **error);
 

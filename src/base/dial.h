@@ -6,8 +6,8 @@
 
 typedef struct Dial Dial;
 
-/* @fd is the callee's: connected and non-blocking; or -1 and @error (UNAVAILABLE, IO). Comes once, on the loop,
- * never before dial_new() has returned; the callee may free the dial in it. */
+/* @fd is the callee's: connected and non-blocking; or -1 and @error (UNAVAILABLE, IO). Comes once, on the
+ * loop, never before dial_new() has returned; the callee may free the dial in it. */
 typedef void (*DialFunc) (void *data, int fd, const GError *error);
 
 Dial *dial_new (Loop *loop, const char *host, uint16_t port, DialFunc func, void *data);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A TCP listener on one I/O loop that hands accepted descriptors to a callback. Out of descriptors it pauses
- * accepting, logs once, and goes on by itself when some are free again; limits on connections, all together and
- * per address, close the surplus at once and count it. */
+ * accepting, logs once, and goes on by itself when some are free again; limits on connections, all together
+ * and per address, close the surplus at once and count it. */
 #pragma once
 
 #include "base/loop.h"
@@ -15,13 +15,13 @@ typedef struct {
   unsigned backlog;                     /* listen(2) */
 } ListenerLimits;
 
-/* On the listener's loop. @fd is the callee's, already non-blocking, TCP_NODELAY and close-on-exec. The callee
- * calls listener_connection_closed() once when the connection has ended. */
+/* On the listener's loop. @fd is the callee's, already non-blocking, TCP_NODELAY and close-on-exec. The
+ * callee calls listener_connection_closed() once when the connection has ended. */
 typedef void (*ListenerFunc) (void *data, int fd, const NetAddress *peer);
 
 /* From the loop itself, or from a thread that may wait for it. */
-Listener *listener_new (Loop *loop, const NetAddress *address, const ListenerLimits *limits, ListenerFunc func,
-                        void *data, GError **error);
+Listener *listener_new (Loop *loop, const NetAddress *address, const ListenerLimits *limits,
+                        ListenerFunc func, void *data, GError **error);
 const NetAddress *listener_address (const Listener *listener); /* as bound: port 0 is filled in */
 void listener_connection_closed (Listener *listener, const NetAddress *peer); /* any thread */
 

@@ -69,11 +69,11 @@ void log_write (LogSite *site, LogModule module, LogLevel level, const char *eve
 
 /* LOG (LOG_RTSP, LOG_INFO, "session-closed", (&(LogFields){ .peer = peer }), "text %s", arg); fields may be
  * NULL. */
-#define LOG(module, level, event, fields, ...)                                                                \
-  G_STMT_START                                                                                                \
-  {                                                                                                           \
-    static LogSite log_site_;                                                                                 \
-    if (log_enabled ((module), (level)))                                                                      \
-      log_write (&log_site_, (module), (level), (event), (fields), __VA_ARGS__);                              \
-  }                                                                                                           \
+#define LOG(module, level, event, fields, ...)                                                               \
+  G_STMT_START                                                                                               \
+  {                                                                                                          \
+    static LogSite log_site_;                                                                                \
+    if (log_enabled ((module), (level)))                                                                     \
+      log_write (&log_site_, (module), (level), (event), (fields), __VA_ARGS__);                             \
+  }                                                                                                          \
   G_STMT_END

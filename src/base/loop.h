@@ -28,8 +28,8 @@ void loop_free (Loop *loop);
  * inline. @data is owned by @func. */
 void loop_post (Loop *loop, LoopFunc func, void *data);
 
-/* As loop_post(), and waits until @func has returned; for start-up, shutdown and tests only. Not from the loop
- * itself. */
+/* As loop_post(), and waits until @func has returned; for start-up, shutdown and tests only. Not from the
+ * loop itself. */
 void loop_call (Loop *loop, LoopFunc func, void *data);
 
 bool loop_is_current (const Loop *loop);
@@ -38,7 +38,7 @@ unsigned loop_index (const Loop *loop); /* 0, 1, ... in order of creation; the c
 
 /* Programming error when called from another thread; free in release builds. */
 #ifdef NDEBUG
-#define loop_assert(loop) ((void) 0)
+#define loop_assert(loop) ((void)0)
 #else
 #define loop_assert(loop) g_assert (loop_is_current (loop))
 #endif
@@ -54,8 +54,8 @@ void loop_timer_stop (LoopTimer *timer);
 bool loop_timer_active (const LoopTimer *timer);
 void loop_timer_free (LoopTimer *timer); /* NULL-safe */
 
-/* Readiness of a file descriptor, level-triggered, I/O loops only. The descriptor stays the caller's: free the
- * poll before closing it. */
+/* Readiness of a file descriptor, level-triggered, I/O loops only. The descriptor stays the caller's: free
+ * the poll before closing it. */
 typedef struct LoopPoll LoopPoll;
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_HANGUP = 4 /* only reported, never asked for */ };
 typedef void (*LoopPollFunc) (void *data, unsigned events);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target over every file of the folders and files given: the corpus as a regression test, with any
- * compiler. Each input is handed over in a block of exactly its size, so that a read past its end is seen. */
+/* Runs a fuzz target over every file of the folders and files given: the corpus as a regression test, with
+ * any compiler. Each input is handed over in a block of exactly its size, so that a read past its end is
+ * seen. */
 #include <glib.h>
 #include <stdint.h>
 #include <string.h>

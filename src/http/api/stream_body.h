@@ -13,7 +13,8 @@ typedef struct {
 } StreamBody;
 
 /* INVALID_ARGUMENT: no JSON object, a known member of the wrong type, two names for one thing with different
- * values. What clients of other services switch on and does not exist here yet is left out, with a warning. */
+ * values. What clients of other services switch on and does not exist here yet is left out, with a warning.
+ */
 bool stream_body_parse (const char *bytes, size_t n_bytes, StreamBody *ret, GError **error);
 void stream_body_clear (StreamBody *body);
 
