@@ -272,6 +272,8 @@ daemon_stop (Daemon *daemon)
   if (daemon->notify)
     notify_stopping (daemon->notify);
   daemon->stop_timer = g_timeout_add_seconds (STOP_SECONDS, on_stop_timer, daemon);
+  /* Where no main loop runs any more, joining a stuck thread must not last for ever either. */
+  alarm (STOP_SECONDS + 5);
   journal_unsubscribe (g_steal_pointer (&daemon->changes));
   if (daemon->http)
     api_set_server (daemon->api, NULL);
@@ -301,5 +303,6 @@ daemon_free (Daemon *daemon)
   g_clear_pointer (&daemon->journal, journal_free);
   g_clear_pointer (&daemon->control, loop_free);
   g_clear_pointer (&daemon->main_loop, g_main_loop_unref);
+  alarm (0);
   g_free (daemon);
 }

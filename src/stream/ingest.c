@@ -13,8 +13,10 @@ check_specs (const TrackSpec *specs, unsigned n_specs, GError **error)
     return false;
   }
   for (unsigned i = 0; i < n_specs; i++)
-    if (specs[i].clock_rate == 0) {
-      g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_UNSUPPORTED, "track %u has no clock rate", i);
+    if (specs[i].clock_rate == 0 || specs[i].clock_rate > CLOCK_RATE_MAX) {
+      g_set_error (error, SLUICE_ERROR, SLUICE_ERROR_UNSUPPORTED,
+                   "track %u has a clock rate of %u Hz: 1 to %d are possible", i, specs[i].clock_rate,
+                   CLOCK_RATE_MAX);
       return false;
     }
   return true;

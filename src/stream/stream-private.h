@@ -17,6 +17,7 @@ enum {
   PARAMETERS_DEADLINE_US = 50000, /* parameter sets alone wait this long for their key frame */
   KEYFRAME_REQUEST_INTERVAL_US = 500000,
   KEYLESS_AFTER_US = 10000000, /* no key frame for this long: every frame counts as one */
+  CLOCK_RATE_MAX = 1000000,    /* Hz; media use up to 192000, and products with times must fit 64 bits */
   SEQUENCE_JUMP = 3000,        /* a larger step of sequence numbers is a new beginning, not loss */
   TIME_JUMP_US = 10000000,     /* so is a time stamp this far from where the clock says it should be */
   VANISHED_PUBLISHER_HOLD_MS =
