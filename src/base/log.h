@@ -48,8 +48,8 @@ bool log_module_from_name (const char *name, LogModule *ret);
 const char *log_level_name (LogLevel level);
 bool log_level_from_name (const char *name, LogLevel *ret);
 
-/* One line. @event is a stable kebab-case name. @fields: NULL, or a string of "key=value" pairs made by
- * LOG_FIELDS; text that came from a peer is escaped by the writer (no CR, LF or terminal escapes). */
+/* One line. @event is a stable kebab-case name. @extra: NULL, or whom the line is
+ * about. Text that came from a peer is escaped by the writer (no CR, LF or terminal escapes). */
 typedef struct {
   const char *stream;  /* stream id, or NULL */
   const char *peer;    /* "address:port", or NULL */
@@ -64,7 +64,7 @@ typedef struct {
   guint left_out;
 } LogSite;
 
-void log_write (LogSite *site, LogModule module, LogLevel level, const char *event, const LogFields *fields,
+void log_write (LogSite *site, LogModule module, LogLevel level, const char *event, const LogFields *extra,
                 const char *format, ...) G_GNUC_PRINTF (6, 7);
 
 /* LOG (LOG_RTSP, LOG_INFO, "session-closed", (&(LogFields){ .peer = peer }), "text %s", arg); fields may be

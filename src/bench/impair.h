@@ -25,6 +25,6 @@ typedef struct BenchImpairer BenchImpairer;
 BenchImpairer *bench_impairer_new (const BenchImpairments *impairments, uint64_t seed, BenchImpairFunc func,
                                    void *data);
 void bench_impairer_free (BenchImpairer *impairer); /* NULL-safe; what waits is lost */
-void bench_impairer_push (BenchImpairer *impairer, const uint8_t *packet, size_t n_bytes, int64_t now_us);
+void bench_impairer_push (BenchImpairer *impairer, const uint8_t *bytes, size_t n_bytes, int64_t now_us);
 /* Sends what is due; call it every few milliseconds. */
 void bench_impairer_run (BenchImpairer *impairer, int64_t now_us);

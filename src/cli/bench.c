@@ -88,7 +88,8 @@ check_options (Bench *bench)
     problem = "--fps is 1 to 240, --gop at most 60 seconds";
   else if (!(options->seconds >= 0 && options->warmup >= 0 && options->spread >= 0))
     problem = "seconds are not negative";
-  else if (options->transport && strcmp (options->transport, "tcp") && strcmp (options->transport, "udp"))
+  else if (options->transport && strcmp (options->transport, "tcp") != 0 &&
+           strcmp (options->transport, "udp") != 0)
     problem = "--transport is tcp or udp";
   if (problem) {
     g_set_error_literal (&bench->error, SLUICE_ERROR, SLUICE_ERROR_INVALID_ARGUMENT, problem);

@@ -44,7 +44,7 @@ Manager *manager_ref (Manager *manager);
 void manager_unref (Manager *manager);
 
 ManagerEntry *manager_entry_new (const StateStream *record, JsonObject *patch); /* copies, refs */
-void manager_entry_free (void *entry);
+void manager_entry_free (void *data);
 
 /* What @id stands on: its section of @file, or a pattern, or the defaults. (transfer full) */
 StreamSettings *manager_base (const Settings *file, const char *id);

@@ -61,11 +61,11 @@ Settings *http_server_ref_settings (HttpServer *server);
 void http_connection_set_deadline (HttpConnection *connection, int64_t after_ms); /* 0: none */
 
 /* Callbacks of libmicrohttpd, exchange.c. */
-void *http_exchange_begin (void *server, const char *target, struct MHD_Connection *mhd);
+void *http_exchange_begin (void *data, const char *target, struct MHD_Connection *mhd);
 enum MHD_Result http_exchange_data (void *server, struct MHD_Connection *mhd, const char *url,
                                     const char *method, const char *version, const char *bytes,
-                                    size_t *n_bytes, void **call);
-void http_exchange_completed (void *server, struct MHD_Connection *mhd, void **call,
+                                    size_t *n_bytes, void **context);
+void http_exchange_completed (void *data, struct MHD_Connection *mhd, void **context,
                               enum MHD_RequestTerminationCode why);
 /* Server lock held: answers a waiting call with 503. */
 void http_exchange_abort (HttpCall *call);

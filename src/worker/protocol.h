@@ -168,7 +168,7 @@ extern const char *const worker_url_schemes[];
 
 /* Checks everything that can be checked without touching the world; INVALID_ARGUMENT names the key and what
  * it may be. */
-WorkerUrl *worker_url_parse (const char *url, GError **error);
+WorkerUrl *worker_url_parse (const char *text, GError **error);
 void worker_url_free (WorkerUrl *url); /* NULL-safe */
 
 bool worker_url_has (const WorkerUrl *url, const char *option);
