@@ -259,9 +259,10 @@ add_received (const BenchReaders *readers, JsonBuilder *builder, double seconds)
   bench_report_add (builder, "readers_with_loss", n_with_loss);
   json_builder_set_member_name (builder, "bitrate_mbps");
   json_builder_begin_object (builder);
+  guint middle = bytes->len / 2;
   bench_report_add (builder, "min", 8e-6 * (double)g_array_index (bytes, uint64_t, 0) / seconds);
   bench_report_add (builder, "median",
-                    8e-6 * (double)g_array_index (bytes, uint64_t, bytes->len / 2) / seconds);
+                    8e-6 * (double)g_array_index (bytes, uint64_t, middle) / seconds);
   json_builder_end_object (builder);
 }
 

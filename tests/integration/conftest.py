@@ -10,7 +10,7 @@ import traceback
 
 import pytest
 
-from daemon import BINARY, Daemon
+from daemon import BINARY, LSAN, Daemon
 from media import Media
 from waiting import FACTOR
 
@@ -25,6 +25,9 @@ def pytest_configure(config):
 def pytest_sessionstart(session):
     if not os.path.exists(BINARY):
         pytest.exit(f"{BINARY} is missing; run make build", returncode=3)
+    # For every program of ours that a test starts, when it was built with sanitizers.
+    os.environ.setdefault("LSAN_OPTIONS", LSAN)
+    os.environ.setdefault("ASAN_OPTIONS", "fast_unwind_on_malloc=0")
 
 
 def pytest_collection_modifyitems(items):
