@@ -2,6 +2,7 @@
 /* Settings as JSON, by way of the neutral tree. */
 #include "config/json.h"
 
+#include "base/url.h"
 #include "config/cross.h"
 #include "config/value.h"
 
@@ -104,7 +105,7 @@ restore_url (ConfigNode *node, unsigned index, char **known)
     for (unsigned i = 0; known[i]; i++) {
       if (pass == 0 && i != index)
         continue;
-      g_autofree char *hidden = key_hide_url (known[i]);
+      g_autofree char *hidden = url_redact (known[i]);
       if (g_str_equal (hidden, node->string)) {
         replace_string (node, known[i]);
         return;

@@ -28,8 +28,6 @@ bool key_set (const Key *key, void *object, const ConfigNode *node, const char *
 /* The member as a node that key_set() reads back as the same value. Without @reveal secrets are "***", also
  * those in URLs. (transfer full) */
 ConfigNode *key_get (const Key *key, const void *object, bool reveal);
-/* @url without its secrets. (transfer full) */
-char *key_hide_url (const char *url);
 
 /* The list that a KEY_OBJECTS member holds, and for each element a struct of key->element. */
 GPtrArray *key_objects (const Key *key, const void *object);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a member of settings to a node of the neutral tree: the way back of read.c. Numbers with a unit become
  * text that reads back as the same value. */
+#include "base/url.h"
 #include "config/text.h"
 #include "config/value.h"
 
@@ -8,41 +9,13 @@
 
 #define AT(type, object, key) (*(type *)((char *)(object) + (key)->offset))
 
-/* User information, and values of query parameters that are secrets of known schemes. */
-char *
-key_hide_url (const char *url)
-{
-  GString *hidden = g_string_new (url);
-  const char *host = strstr (url, "://");
-  if (host) {
-    host += strlen ("://");
-    size_t n_authority = strcspn (host, "/?#");
-    /* The last @ ends it: passwords with an unescaped one are common. */
-    const char *at = memrchr (host, '@', n_authority);
-    if (at) {
-      g_string_erase (hidden, host - url, at - host);
-      g_string_insert (hidden, host - url, KEY_HIDDEN);
-    }
-  }
-  static const char *const parameters[] = {"passphrase=", "password=", "token="};
-  for (size_t i = 0; i < G_N_ELEMENTS (parameters); i++) {
-    const char *found = strstr (hidden->str, parameters[i]);
-    if (!found || found == hidden->str || !strchr ("?&", found[-1]))
-      continue;
-    size_t start = (size_t)(found - hidden->str) + strlen (parameters[i]);
-    g_string_erase (hidden, (gssize)start, (gssize)strcspn (hidden->str + start, "&"));
-    g_string_insert (hidden, (gssize)start, KEY_HIDDEN);
-  }
-  return g_string_free (hidden, FALSE);
-}
-
 static ConfigNode *
 string_node (const Key *key, const char *name, const char *string, bool reveal)
 {
   if (!reveal && key->secret && string)
     return config_node_new_string (name, KEY_HIDDEN);
   if (!reveal && key->check == CHECK_URL) {
-    g_autofree char *hidden = key_hide_url (string);
+    g_autofree char *hidden = url_redact (string);
     return config_node_new_string (name, hidden);
   }
   return config_node_new_string (name, string ? string : "");
